@@ -1,0 +1,1 @@
+//! creditd turns what happens to projects into holds and releases of credits on a PostgreSQL ledger.
