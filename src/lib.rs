@@ -1,1 +1,2 @@
 //! creditd turns what happens to projects into holds and releases of credits on a PostgreSQL ledger.
+pub mod ledger;

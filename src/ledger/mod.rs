@@ -1,0 +1,12 @@
+//! The core: what messages do to the books. Pure values and functions; no clock, no I/O, no async.
+
+pub mod account;
+pub mod alert;
+pub mod booking;
+pub mod credits;
+pub mod digest;
+pub mod ids;
+pub mod input;
+pub mod moment;
+pub mod settings;
+pub mod version;

@@ -1,0 +1,130 @@
+//! Points in time, as whole microseconds.
+
+use std::fmt;
+use std::ops::{Add, Sub};
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// A point in time in whole microseconds since 1970-01-01T00:00:00Z.
+///
+/// PostgreSQL stores microseconds. Two times within one would differ here and be equal there, so nothing
+/// finer ever enters the core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Timestamp(i64);
+
+/// A stretch of time in whole microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Micros(pub i64);
+
+impl Micros {
+    /// `seconds` as microseconds.
+    pub const fn from_seconds(seconds: u32) -> Self {
+        Micros(seconds as i64 * 1_000_000)
+    }
+}
+
+/// A text that is no point in time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected an RFC 3339 time such as 2026-03-01T12:00:00Z")]
+pub struct TimestampError;
+
+impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Timestamp = Timestamp(0);
+
+    /// The time `micros` microseconds after 1970, within the years 0 to 9999.
+    pub fn from_micros(micros: i64) -> Option<Self> {
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000).ok()?;
+        Some(Self(micros))
+    }
+
+    /// Cuts `time` to whole microseconds.
+    pub fn cut(time: OffsetDateTime) -> Self {
+        let micros = time.unix_timestamp_nanos().div_euclid(1000);
+        Self(i64::try_from(micros).expect("the years 0 to 9999 fit an i64 of microseconds"))
+    }
+
+    /// Reads an RFC 3339 time and cuts it to microseconds.
+    pub fn parse(text: &str) -> Result<Self, TimestampError> {
+        let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| TimestampError)?;
+        let stamp = Self::cut(time);
+        // An offset can carry the year past what can be written again in UTC.
+        Self::from_micros(stamp.0).ok_or(TimestampError)
+    }
+
+    /// Microseconds since 1970.
+    pub fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// The same point in time for the `time` crate, in UTC.
+    pub fn to_offset_date_time(self) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1000)
+            .expect("every way to make a Timestamp checks that the time crate can hold it")
+    }
+}
+
+impl Add<Micros> for Timestamp {
+    type Output = Timestamp;
+    /// The later time; the last representable one where the sum is beyond it.
+    fn add(self, stretch: Micros) -> Timestamp {
+        let last = time::Date::MAX.with_hms(23, 59, 59).expect("a valid time of day").assume_utc();
+        Timestamp(self.0.saturating_add(stretch.0).min(Timestamp::cut(last).0))
+    }
+}
+
+impl Sub for Timestamp {
+    type Output = Micros;
+    fn sub(self, earlier: Timestamp) -> Micros {
+        Micros(self.0 - earlier.0)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.to_offset_date_time().format(&Rfc3339).map_err(|_| fmt::Error)?;
+        f.write_str(&text)
+    }
+}
+
+impl From<Timestamp> for String {
+    fn from(stamp: Timestamp) -> String {
+        stamp.to_string()
+    }
+}
+
+impl TryFrom<String> for Timestamp {
+    type Error = TimestampError;
+    fn try_from(text: String) -> Result<Self, TimestampError> {
+        Self::parse(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_within_one_microsecond_are_one_time() {
+        let first = Timestamp::parse("2026-03-01T10:00:00.0000011Z").unwrap();
+        let second = Timestamp::parse("2026-03-01T11:00:00.0000019+01:00").unwrap();
+        assert_eq!(first, second);
+        assert_eq!(first.to_string(), "2026-03-01T10:00:00.000001Z");
+    }
+
+    #[test]
+    fn times_before_1970_are_cut_downwards_too() {
+        let early = Timestamp::parse("1969-12-31T23:59:59.9999995Z").unwrap();
+        assert_eq!(early.micros(), -1);
+    }
+
+    #[test]
+    fn an_offset_that_leaves_the_calendar_is_refused() {
+        assert!(Timestamp::parse("9999-12-31T23:59:59-01:00").is_err());
+        assert!(Timestamp::parse("yesterday").is_err());
+    }
+}

@@ -1,0 +1,67 @@
+//! The settings that decide what a message does. They are stored in the ledger, and change only by a
+//! numbered input of their own.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::alert::{Rule, Severity};
+use super::moment::Micros;
+
+/// What makes one message newer than another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// `(revision, time, source, id)`.
+    Revision,
+    /// `(time, source, id)`.
+    Time,
+}
+
+/// What a status does to a project's credits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Nothing is tied up yet.
+    None,
+    /// The price is tied up.
+    Hold,
+    /// The work is done: what was tied up comes back, or is used up in `consume` mode.
+    Settle,
+    /// The work is off: what was tied up comes back.
+    Release,
+}
+
+/// One status of the upstream's vocabulary.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatusRule {
+    /// The status as messages name it.
+    pub status: Arc<str>,
+    /// What it does.
+    pub effect: Effect,
+}
+
+/// The settings that decide.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// What makes one message newer than another. Fixed for a ledger's life.
+    pub order: Order,
+    /// The known statuses, in the order of a project's life: a later one is closer to being settled.
+    pub statuses: Vec<StatusRule>,
+    /// The alert rules of who has none of their own.
+    pub alert_rules: Arc<[Rule]>,
+    /// How severe it is that work waits for credits; no alert where not given.
+    pub queue_blocked: Option<Severity>,
+    /// How far a message's time may be ahead of the ledger's before it is parked.
+    pub time_ahead_max: Micros,
+}
+
+impl Settings {
+    /// The effect of `status` and its place in a project's life, if it is known.
+    pub fn status(&self, status: &str) -> Option<(Effect, u16)> {
+        let stage = self.statuses.iter().position(|rule| &*rule.status == status)?;
+        let rank = u16::try_from(stage).unwrap_or(u16::MAX);
+        Some((self.statuses[stage].effect, rank))
+    }
+}
