@@ -8,5 +8,7 @@ pub mod digest;
 pub mod ids;
 pub mod input;
 pub mod moment;
+pub mod notice;
+pub mod outcome;
 pub mod settings;
 pub mod version;

@@ -1,0 +1,218 @@
+//! Notices: what people and programs are told that is no entry.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::account::{Balance, Queued};
+use super::alert::{Change, RaisedRule, Resolved, Severity};
+use super::booking::{Cause, LogNumber};
+use super::credits::Credits;
+use super::ids::{AccountId, OrganizationId, ProjectId};
+use super::moment::Timestamp;
+
+/// An alert or a hold event. It stands in the ledger's order like an entry, and moves no credits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Its place in the ledger's order.
+    pub number: LogNumber,
+    /// About which account.
+    pub account_id: AccountId,
+    /// The organization that the account belonged to then.
+    pub organization_id: Option<OrganizationId>,
+    /// Its place among the account's notices of its kind, from 1.
+    pub sequence: i64,
+    /// When it was said.
+    pub at: Timestamp,
+    /// Which message brought it about.
+    pub cause: Arc<Cause>,
+    /// What it says.
+    pub body: NoticeBody,
+}
+
+/// What a notice says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum NoticeBody {
+    /// `credits.alert`.
+    Alert(Box<AlertBody>),
+    /// `credits.hold`.
+    Hold(HoldBody),
+}
+
+/// The kinds of notices; each counts its own sequence for each account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NoticeKind {
+    /// `credits.alert`.
+    Alert,
+    /// `credits.hold`.
+    Hold,
+}
+
+impl NoticeKind {
+    /// Its name, as stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            NoticeKind::Alert => "alert",
+            NoticeKind::Hold => "hold",
+        }
+    }
+}
+
+impl NoticeBody {
+    /// Its kind.
+    pub fn kind(&self) -> NoticeKind {
+        match self {
+            NoticeBody::Alert(_) => NoticeKind::Alert,
+            NoticeBody::Hold(_) => NoticeKind::Hold,
+        }
+    }
+}
+
+/// A balance as events show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownBalance {
+    /// All that may be used at a time.
+    pub total: Credits,
+    /// Tied up by projects.
+    pub held: Credits,
+    /// Used up.
+    pub consumed: Credits,
+    /// `total - held - consumed`.
+    pub available: Credits,
+}
+
+impl From<Balance> for ShownBalance {
+    fn from(balance: Balance) -> Self {
+        let Balance { total, held, consumed } = balance;
+        Self { total, held, consumed, available: balance.available() }
+    }
+}
+
+/// What changed in what is raised for an account, and what a person needs to act on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertBody {
+    /// How what is raised changed.
+    pub change: Change,
+    /// The highest severity now; `null` when all is resolved.
+    pub severity: Option<Severity>,
+    /// The highest severity before; `null` when nothing was raised.
+    pub previous_severity: Option<Severity>,
+    /// All rules that are raised now.
+    pub rules: Vec<RaisedRule>,
+    /// Rules that were raised until now.
+    pub resolved: Vec<Resolved>,
+    /// The account's balance.
+    pub balance: ShownBalance,
+    /// What waits for its credits.
+    pub queued: Queued,
+    /// Whom to turn to.
+    pub contact: Contact,
+    /// The projects that hold the most, largest first.
+    pub largest_holds: Vec<Holder>,
+    /// The projects that hold and are closest to being settled, closest first.
+    pub closest_to_settling: Vec<Holder>,
+}
+
+/// Whom to turn to about an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// In which capacity.
+    pub role: ContactRole,
+    /// Who; `null` where nobody was named.
+    pub contact: Option<Arc<str>>,
+}
+
+/// In which capacity somebody is to be turned to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContactRole {
+    /// For standalone and connected accounts.
+    AccountManager,
+    /// For integrated accounts and pools.
+    OrganizationAdmin,
+}
+
+/// A project that holds credits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Which project.
+    pub project_id: ProjectId,
+    /// Whose it is.
+    pub account_id: AccountId,
+    /// What people call it.
+    pub name: Option<Arc<str>>,
+    /// Its status.
+    pub status: Option<Arc<str>>,
+    /// How far along its life that status is; higher is closer to being settled. Not told.
+    #[serde(skip)]
+    pub stage: u16,
+    /// What it holds.
+    pub held: Credits,
+}
+
+/// A claim that waits or was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldBody {
+    /// Which of both.
+    pub state: HoldState,
+    /// Whose claim.
+    pub project_id: ProjectId,
+    /// What it wants beyond what it has.
+    pub credits: Credits,
+    /// What it has.
+    pub held: Credits,
+    /// What it wants in all.
+    pub wanted: Credits,
+    /// Its place in the queue, from 1, where it waits.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub position: Option<i64>,
+    /// Why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<Obstacle>,
+    /// What stands in the way, of its account and its pool.
+    pub shortfall: Option<Shortfall>,
+    /// The account that could never carry it as things are; it waits aside and blocks nobody.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub aside: Option<Aside>,
+}
+
+/// Whether a claim waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldState {
+    /// It waits.
+    Queued,
+    /// It was refused.
+    Rejected,
+}
+
+/// Why a claim can't be placed now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Obstacle {
+    /// Too few credits are available.
+    InsufficientCredits,
+    /// The project wants more than the account could carry if nothing else ran.
+    ExceedsLimit,
+    /// Claims ahead of it wait.
+    QueueAhead,
+}
+
+/// How many credits an account lacks for a claim, not counting what waits ahead of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shortfall {
+    /// Which account: the project's own, or its pool.
+    pub account_id: AccountId,
+    /// How many credits more would have to be available.
+    pub credits: Credits,
+}
+
+/// A limit that a project exceeds by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Aside {
+    /// Whose limit: the project's own account, or its pool.
+    pub account_id: AccountId,
+    /// The most that a single project could hold there.
+    pub limit: Credits,
+}
