@@ -244,11 +244,6 @@ pub struct Organization {
 impl Organization {
     /// An organization that nobody has said anything about.
     pub fn new(id: OrganizationId) -> Self {
-        Self {
-            id,
-            name: Register::default(),
-            contact: Register::default(),
-            alert_rules: Register::default(),
-        }
+        Self { id, name: Register::default(), contact: Register::default(), alert_rules: Register::default() }
     }
 }

@@ -70,7 +70,9 @@ pub enum RuleError {
     #[error("rule {0:?}: this name is kept for a built-in alert; choose another")]
     Reserved(String),
     /// A measure that only built-in rules use.
-    #[error("rule {0:?}: measure queued_projects is built in; expected available_percent or available_credits")]
+    #[error(
+        "rule {0:?}: measure queued_projects is built in; expected available_percent or available_credits"
+    )]
     Measure(String),
     /// Two rules of one name.
     #[error("rule {0:?} appears twice; names must differ")]
@@ -147,9 +149,7 @@ impl Rule {
             Measure::AvailablePercent => {
                 (available * 100 <= level * total, available * 100 > (level + margin) * total)
             }
-            Measure::AvailableCredits => {
-                (available <= level, available * 100 > level * (100 + margin))
-            }
+            Measure::AvailableCredits => (available <= level, available * 100 > level * (100 + margin)),
             Measure::QueuedProjects => {
                 let waiting = i128::from(books.queued.projects);
                 (waiting > level, waiting <= level)
@@ -337,8 +337,7 @@ mod tests {
     fn a_rule_is_raised_at_its_level_and_resolved_strictly_above_the_margin() {
         let rules = [percent("low", 20, Severity::Warning)];
         let seen = changes(&rules, &[79, 80, 75, 74, 79, 80]);
-        let expected =
-            [None, Some(Change::Raised), None, Some(Change::Resolved), None, Some(Change::Raised)];
+        let expected = [None, Some(Change::Raised), None, Some(Change::Resolved), None, Some(Change::Raised)];
         assert_eq!(seen, expected);
     }
 

@@ -3,12 +3,16 @@
 pub mod account;
 pub mod alert;
 pub mod booking;
+pub mod books;
 pub mod credits;
 pub mod digest;
 pub mod ids;
+pub mod inbox;
 pub mod input;
 pub mod moment;
 pub mod notice;
 pub mod outcome;
+pub mod project;
+pub mod queue;
 pub mod settings;
 pub mod version;

@@ -1,0 +1,271 @@
+//! Claims: what wants to be held, is placed from the head of its queue, waits, or is refused (DESIGN 1.2).
+
+use super::super::account::{Account, Chain, OnInsufficient, Queued};
+use super::super::booking::{EntryKind, Movement, Side};
+use super::super::credits::Credits;
+use super::super::ids::{AccountId, ProjectId};
+use super::super::input::Input;
+use super::super::notice::{Aside, HoldBody, HoldState, NoticeBody, Obstacle, Shortfall};
+use super::super::project::{Claim, Project, Ticket};
+use super::super::queue::{NotLoaded, Queue, QueueHead};
+use super::{Books, Need};
+
+/// What stops the claims that come next in a queue.
+#[derive(Debug, Default)]
+pub(super) struct Blocked {
+    /// The pool can't carry a claim: everything behind it waits.
+    everybody: bool,
+    /// These accounts can't carry a claim of their own: their later claims wait.
+    accounts: Vec<AccountId>,
+}
+
+/// How a claim stands at its turn.
+enum Turn {
+    /// It fits.
+    Fits,
+    /// It is more than an account of its chain could ever carry as things are.
+    Aside(Aside),
+    /// Claims ahead of it have to be placed first.
+    Behind,
+    /// Its own account can't carry it now.
+    OwnShort,
+    /// The pool can't carry it now.
+    PoolShort,
+}
+
+impl Books<'_> {
+    /// Places what fits of the claims that wait in `owner`'s queue, from its head, and says what stops the
+    /// next to come.
+    pub(super) fn place_claims(&mut self, owner: &AccountId, input: &Input) -> Result<Blocked, Need> {
+        let mut blocked = Blocked::default();
+        if self.known_account(owner)?.queued.projects == 0 {
+            return Ok(blocked);
+        }
+        let mut cursor = Ticket(0);
+        while let Some((ticket, id)) = self.next_claim(owner, cursor)? {
+            cursor = ticket;
+            let project = self.project(&id)?;
+            let chain = project.chain.clone().expect("a waiting project has a chain");
+            let turn = self.turn(&chain, &project, &blocked)?;
+            self.note_aside(project.clone(), matches!(turn, Turn::Aside(_)));
+            match turn {
+                Turn::Fits => self.place_waiting(project, &chain, input)?,
+                Turn::Aside(_) | Turn::Behind => {}
+                Turn::OwnShort if chain.account == *owner => {
+                    // Every claim of this queue is the account's own.
+                    blocked.everybody = true;
+                    break;
+                }
+                Turn::OwnShort => blocked.accounts.push(chain.account),
+                Turn::PoolShort => {
+                    blocked.everybody = true;
+                    break;
+                }
+            }
+        }
+        Ok(blocked)
+    }
+
+    /// Tries a new claim as the last of its queue. Where it has to wait, the account's policy decides
+    /// whether it does. Says whether it was refused.
+    pub(super) fn claim(&mut self, id: &ProjectId, blocked: &Blocked, input: &Input) -> Result<bool, Need> {
+        let mut project = self.project(id)?;
+        let chain = project.chain.clone().expect("a project with a target has a chain");
+        let policy = self.known_account(&chain.account)?.policy();
+        match (self.turn(&chain, &project, blocked)?, policy) {
+            (Turn::Fits, _) => {
+                self.hold_growth(&mut project, &chain, input)?;
+                self.put(project);
+                Ok(false)
+            }
+            (turn, OnInsufficient::Queue) => {
+                self.enqueue(project, &chain, matches!(turn, Turn::Aside(_)), input)?;
+                Ok(false)
+            }
+            (turn, OnInsufficient::Reject | OnInsufficient::Overdraw) => {
+                self.refuse(project, &chain, turn, input)?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Gives up a project's place in the queue, if it has one. `waited` is what it was counted with.
+    pub(super) fn withdraw(
+        &mut self,
+        project: &mut Project,
+        chain: &Chain,
+        waited: Queued,
+    ) -> Result<(), Need> {
+        let Some(claim) = project.claim.take() else { return Ok(()) };
+        self.queue(chain.queue())?.remove(claim.ticket);
+        self.waiting_changed(chain, waited, Queued::default())
+    }
+
+    /// Counts what a project adds to what waits on its chain anew.
+    pub(super) fn waiting_changed(
+        &mut self,
+        chain: &Chain,
+        before: Queued,
+        after: Queued,
+    ) -> Result<(), Need> {
+        if before == after {
+            return Ok(());
+        }
+        for id in chain.iter() {
+            let queued = &mut self.known_account_mut(id)?.queued;
+            queued.projects += after.projects - before.projects;
+            queued.credits += after.credits - before.credits;
+            self.touch(id);
+        }
+        Ok(())
+    }
+
+    /// Tells where the claims stand that this input made wait, changed, or moved aside or back.
+    pub(super) fn tell_waiting(&mut self, input: &Input) -> Result<(), Need> {
+        for id in self.touched.waiting.take() {
+            let project = self.project(&id)?;
+            let Some(claim) = project.claim else { continue };
+            let chain = project.chain.clone().expect("a waiting project has a chain");
+            let position = self.position(&project, &chain, claim.ticket)?;
+            let aside = self.aside(&chain, project.target().held)?;
+            let shortfall = self.shortfall(&chain, project.growth())?;
+            let position = Some(position);
+            let body = HoldBody { position, shortfall, aside, ..hold_body(&project, HoldState::Queued) };
+            self.say(&chain.account, NoticeBody::Hold(body), input)?;
+        }
+        Ok(())
+    }
+
+    /// How a claim stands if it is its turn. The own account is tested before the pool.
+    fn turn(&self, chain: &Chain, project: &Project, blocked: &Blocked) -> Result<Turn, Need> {
+        if let Some(aside) = self.aside(chain, project.target().held)? {
+            return Ok(Turn::Aside(aside));
+        }
+        if blocked.everybody || blocked.accounts.contains(&chain.account) {
+            return Ok(Turn::Behind);
+        }
+        Ok(match self.shortfall(chain, project.growth())? {
+            None => Turn::Fits,
+            Some(short) if short.account_id == chain.account => Turn::OwnShort,
+            Some(_) => Turn::PoolShort,
+        })
+    }
+
+    /// The first account of the chain that could not carry `held` even if nothing else ran.
+    fn aside(&self, chain: &Chain, held: Credits) -> Result<Option<Aside>, Need> {
+        for id in chain.iter() {
+            let limit = self.known_account(id)?.holdable();
+            if held > limit {
+                return Ok(Some(Aside { account_id: id.clone(), limit }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first account of the chain that lacks credits for `growth`, and how many.
+    fn shortfall(&self, chain: &Chain, growth: Credits) -> Result<Option<Shortfall>, Need> {
+        for id in chain.iter() {
+            let credits = self.known_account(id)?.shortfall(growth);
+            if credits.is_positive() {
+                return Ok(Some(Shortfall { account_id: id.clone(), credits }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn hold_growth(&mut self, project: &mut Project, chain: &Chain, input: &Input) -> Result<(), Need> {
+        let credits = project.growth();
+        let (from, to) = (Side::Available, Side::Held);
+        self.move_on_chain(project, chain, &[Movement { kind: EntryKind::Hold, from, to, credits }], input)
+    }
+
+    fn place_waiting(&mut self, mut project: Project, chain: &Chain, input: &Input) -> Result<(), Need> {
+        let waited = project.waiting();
+        self.withdraw(&mut project, chain, waited)?;
+        self.hold_growth(&mut project, chain, input)?;
+        self.put(project);
+        Ok(())
+    }
+
+    fn enqueue(
+        &mut self,
+        mut project: Project,
+        chain: &Chain,
+        aside: bool,
+        input: &Input,
+    ) -> Result<(), Need> {
+        self.ledger.ticket_last.0 += 1;
+        let ticket = self.ledger.ticket_last;
+        self.queue(chain.queue())?.append(ticket, project.id.clone());
+        project.claim = Some(Claim { ticket, since: input.now, aside });
+        self.waiting_changed(chain, Queued::default(), project.waiting())?;
+        self.tell_about(&project.id);
+        self.put(project);
+        Ok(())
+    }
+
+    fn refuse(&mut self, mut project: Project, chain: &Chain, turn: Turn, input: &Input) -> Result<(), Need> {
+        project.refused = Some(project.target().held);
+        let (reason, aside) = match turn {
+            Turn::Aside(aside) => (Obstacle::ExceedsLimit, Some(aside)),
+            Turn::Behind => (Obstacle::QueueAhead, None),
+            Turn::OwnShort | Turn::PoolShort | Turn::Fits => (Obstacle::InsufficientCredits, None),
+        };
+        let shortfall = self.shortfall(chain, project.growth())?;
+        let body =
+            HoldBody { reason: Some(reason), shortfall, aside, ..hold_body(&project, HoldState::Rejected) };
+        self.put(project);
+        self.say(&chain.account, NoticeBody::Hold(body), input)
+    }
+
+    /// Remembers whether a waiting claim is aside, and has it told where that changed.
+    fn note_aside(&mut self, mut project: Project, aside: bool) {
+        let Some(claim) = project.claim.as_mut().filter(|claim| claim.aside != aside) else { return };
+        claim.aside = aside;
+        self.tell_about(&project.id);
+        self.put(project);
+    }
+
+    fn position(&mut self, project: &Project, chain: &Chain, ticket: Ticket) -> Result<i64, Need> {
+        let stored_ahead = self.shelf.ahead.get(&project.id).copied();
+        let position = self.queue(chain.queue())?.position(ticket, stored_ahead);
+        position.map_err(|NotLoaded| Need::Ahead(project.id.clone()))
+    }
+
+    fn next_claim(&mut self, owner: &AccountId, after: Ticket) -> Result<Option<(Ticket, ProjectId)>, Need> {
+        self.queue(owner)?.next_after(after).map_err(|NotLoaded| Need::Queue(owner.clone()))
+    }
+
+    fn queue(&mut self, owner: &AccountId) -> Result<&mut Queue, Need> {
+        if !self.queues.contains_key(owner) {
+            let stored = self.shelf.accounts.get(owner).and_then(Option::as_ref).map_or(0, stored_claims);
+            let empty = QueueHead { claims: Vec::new(), complete: true };
+            let head = match self.shelf.queues.get(owner) {
+                Some(head) => head,
+                None if stored == 0 => &empty,
+                None => return Err(Need::Queue(owner.clone())),
+            };
+            let queue = Queue::new(head, stored, self.stored_through);
+            self.queues.insert(owner.clone(), queue);
+        }
+        Ok(self.queues.get_mut(owner).expect("it was just put there"))
+    }
+}
+
+fn stored_claims(owner: &Account) -> i64 {
+    owner.queued.projects
+}
+
+fn hold_body(project: &Project, state: HoldState) -> HoldBody {
+    HoldBody {
+        state,
+        project_id: project.id.clone(),
+        credits: project.growth(),
+        held: project.held,
+        wanted: project.target().held,
+        position: None,
+        reason: None,
+        shortfall: None,
+        aside: None,
+    }
+}

@@ -1,0 +1,343 @@
+//! The books: what was loaded of the ledger, and what a batch of inputs makes of it.
+//!
+//! [`Books::apply`] is the only way in which anything changes. It works on copies of what lies on a
+//! [`Shelf`]; where it needs something that isn't there it says so with a [`Need`], and the caller loads it
+//! and begins the batch again with fresh books. So a batch either comes out whole or leaves no trace.
+
+mod accounts;
+mod alerts;
+mod claims;
+mod projects;
+mod shelf;
+#[cfg(test)]
+mod tests;
+
+use std::collections::hash_map::Entry as Slot;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+use std::sync::Arc;
+
+pub use shelf::{HOLDERS_SHOWN, Holders, Need, Shelf};
+
+use super::account::{Account, Organization};
+use super::booking::{Circumstances, Entry, LogNumber, Movement, book};
+use super::ids::{AccountId, OrganizationId, ProjectId};
+use super::input::{Fact, Input};
+use super::notice::{Notice, NoticeBody, NoticeKind};
+use super::outcome::{Outcome, ParkReason, Parking, WaitsFor};
+use super::project::{Project, Ticket};
+use super::queue::Queue;
+use super::settings::Settings;
+
+/// What the ledger as a whole remembers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerState {
+    /// The settings that decide.
+    pub settings: Arc<Settings>,
+    /// How often they were set.
+    pub settings_number: i64,
+    /// The last number given to an entry or a notice.
+    pub log_last: LogNumber,
+    /// The last ticket drawn by a claim that had to wait.
+    pub ticket_last: Ticket,
+}
+
+/// A line of the ledger's one log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogRecord {
+    /// Credits moved.
+    Entry(Entry),
+    /// Something was said.
+    Notice(Notice),
+}
+
+impl LogRecord {
+    /// Its place in the ledger's order.
+    pub fn number(&self) -> LogNumber {
+        match self {
+            LogRecord::Entry(entry) => entry.number,
+            LogRecord::Notice(notice) => notice.number,
+        }
+    }
+}
+
+/// What became of one input, and which stretch of the log it wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The first and the last number that it wrote, if it wrote any.
+    pub log: Option<(LogNumber, LogNumber)>,
+}
+
+/// What a batch changed, to be saved as a whole.
+#[derive(Clone, Debug)]
+pub struct Changes {
+    /// The ledger's own state.
+    pub ledger: LedgerState,
+    /// Accounts that were worked on.
+    pub accounts: Vec<Account>,
+    /// Organizations that were worked on.
+    pub organizations: Vec<Organization>,
+    /// Projects that were worked on.
+    pub projects: Vec<Project>,
+    /// Entries and notices, in order.
+    pub log: Vec<LogRecord>,
+    /// What came to be known, so that parked messages that wait for it may be offered again.
+    pub appeared: Vec<WaitsFor>,
+}
+
+/// What one input touched, gathered while it is applied.
+#[derive(Debug, Default)]
+struct Touched {
+    /// Accounts whose rules are to be evaluated.
+    accounts: InOrder<AccountId>,
+    /// Projects whose standing in a queue is to be told.
+    waiting: InOrder<ProjectId>,
+}
+
+/// A set that remembers in which order its members came.
+#[derive(Debug)]
+struct InOrder<T> {
+    members: Vec<T>,
+    known: HashSet<T>,
+}
+
+impl<T> Default for InOrder<T> {
+    fn default() -> Self {
+        Self { members: Vec::new(), known: HashSet::new() }
+    }
+}
+
+impl<T: Clone + Eq + Hash> InOrder<T> {
+    fn add(&mut self, member: &T) {
+        if self.known.insert(member.clone()) {
+            self.members.push(member.clone());
+        }
+    }
+
+    /// Empties the set.
+    fn take(&mut self) -> Vec<T> {
+        self.known.clear();
+        std::mem::take(&mut self.members)
+    }
+}
+
+/// The books under work.
+pub struct Books<'s> {
+    shelf: &'s Shelf,
+    ledger: LedgerState,
+    accounts: HashMap<AccountId, Account>,
+    organizations: HashMap<OrganizationId, Organization>,
+    projects: HashMap<ProjectId, Project>,
+    queues: HashMap<AccountId, Queue>,
+    stored_through: Ticket,
+    touched: Touched,
+    log: Vec<LogRecord>,
+    appeared: Vec<WaitsFor>,
+}
+
+impl<'s> Books<'s> {
+    /// Opens the books on what was loaded.
+    pub fn open(shelf: &'s Shelf, ledger: LedgerState) -> Self {
+        Self {
+            shelf,
+            stored_through: ledger.ticket_last,
+            ledger,
+            accounts: HashMap::new(),
+            organizations: HashMap::new(),
+            projects: HashMap::new(),
+            queues: HashMap::new(),
+            touched: Touched::default(),
+            log: Vec::new(),
+            appeared: Vec::new(),
+        }
+    }
+
+    /// Applies one input. On a [`Need`] these books are to be thrown away.
+    pub fn apply(&mut self, input: &Input) -> Result<Decision, Need> {
+        let log_before = self.ledger.log_last;
+        self.touched = Touched::default();
+        let outcome = self.decide(input)?;
+        self.tell_waiting(input)?;
+        self.evaluate_alerts(input)?;
+        let parked = matches!(outcome, Outcome::Parked(_));
+        assert!(!parked || self.ledger.log_last == log_before, "a parked message moves nothing");
+        let first = LogNumber(log_before.0 + 1);
+        let log = (self.ledger.log_last >= first).then_some((first, self.ledger.log_last));
+        Ok(Decision { outcome, log })
+    }
+
+    /// Closes the books and says what changed.
+    pub fn close(self) -> Changes {
+        Changes {
+            ledger: self.ledger,
+            accounts: self.accounts.into_values().collect(),
+            organizations: self.organizations.into_values().collect(),
+            projects: self.projects.into_values().collect(),
+            log: self.log,
+            appeared: self.appeared,
+        }
+    }
+
+    fn decide(&mut self, input: &Input) -> Result<Outcome, Need> {
+        let horizon = input.now + self.ledger.settings.time_ahead_max;
+        if let Some(time) = input.time.filter(|time| *time > horizon) {
+            let detail = format!(
+                "its time {time} is further ahead of the ledger's ({}) than time_ahead_max_s allows",
+                input.now
+            );
+            return Ok(park(ParkReason::TimeAhead, detail, None));
+        }
+        match &input.fact {
+            Fact::Project(fact) => self.apply_project(input, fact),
+            Fact::Account(fact) => self.apply_account(input, fact),
+            Fact::Organization(fact) => self.apply_organization(input, fact),
+            Fact::Grant(fact) => self.apply_grant(input, fact),
+            Fact::Adjustment(fact) => self.apply_adjustment(input, fact),
+            Fact::Settings(settings) => self.apply_settings(settings),
+            Fact::Asset(_) | Fact::Transfer(_) | Fact::PriceList(_) => {
+                let detail = format!("{} is not applied by this version", input.cause.message_type);
+                Ok(park(ParkReason::Unsupported, detail, None))
+            }
+        }
+    }
+
+    /// Sets the settings that decide from here on, and evaluates everybody's rules by them.
+    fn apply_settings(&mut self, settings: &Arc<Settings>) -> Result<Outcome, Need> {
+        self.ledger.settings = settings.clone();
+        self.ledger.settings_number += 1;
+        let status_known = |rule: &super::settings::StatusRule| WaitsFor::Status(rule.status.clone());
+        self.appeared.extend(settings.statuses.iter().map(status_known));
+        for account in self.everyone()? {
+            self.touch(&account);
+        }
+        Ok(Outcome::Applied)
+    }
+
+    fn touch(&mut self, account: &AccountId) {
+        self.touched.accounts.add(account);
+    }
+
+    fn tell_about(&mut self, project: &ProjectId) {
+        self.touched.waiting.add(project);
+    }
+
+    fn next_number(&mut self) -> LogNumber {
+        self.ledger.log_last.0 += 1;
+        self.ledger.log_last
+    }
+
+    /// Books one movement on one account.
+    fn book(
+        &mut self,
+        account_id: &AccountId,
+        movement: &Movement,
+        project_id: Option<&ProjectId>,
+        input: &Input,
+    ) -> Result<(), Need> {
+        let number = self.next_number();
+        let (reason, actor) = input.fact.reason_and_actor();
+        let around = Circumstances { number, at: input.now, project_id, cause: &input.cause, reason, actor };
+        let entry = book(self.known_account_mut(account_id)?, movement, &around);
+        self.log.push(LogRecord::Entry(entry));
+        self.touch(account_id);
+        Ok(())
+    }
+
+    /// Says something about an account.
+    fn say(&mut self, account_id: &AccountId, body: NoticeBody, input: &Input) -> Result<(), Need> {
+        let number = self.next_number();
+        let account = self.known_account_mut(account_id)?;
+        let counter = match body.kind() {
+            NoticeKind::Alert => &mut account.sequences.alerts,
+            NoticeKind::Hold => &mut account.sequences.holds,
+        };
+        *counter += 1;
+        let sequence = *counter;
+        let organization_id = account.organization().cloned();
+        self.log.push(LogRecord::Notice(Notice {
+            number,
+            account_id: account_id.clone(),
+            organization_id,
+            sequence,
+            at: input.now,
+            cause: input.cause.clone(),
+            body,
+        }));
+        Ok(())
+    }
+
+    fn account(&self, id: &AccountId) -> Result<Option<&Account>, Need> {
+        if let Some(account) = self.accounts.get(id) {
+            return Ok(Some(account));
+        }
+        let stored = self.shelf.accounts.get(id).ok_or_else(|| Need::Account(id.clone()))?;
+        Ok(stored.as_ref())
+    }
+
+    fn account_mut(&mut self, id: &AccountId) -> Result<Option<&mut Account>, Need> {
+        match self.accounts.entry(id.clone()) {
+            Slot::Occupied(copy) => Ok(Some(copy.into_mut())),
+            Slot::Vacant(place) => {
+                let stored = self.shelf.accounts.get(id).ok_or_else(|| Need::Account(id.clone()))?;
+                Ok(stored.as_ref().map(|account| place.insert(account.clone())))
+            }
+        }
+    }
+
+    /// An account that must exist by now: one of a chain, or one that was looked up before.
+    fn known_account(&self, id: &AccountId) -> Result<&Account, Need> {
+        Ok(self.account(id)?.expect("an account that is in a chain exists, and none is ever removed"))
+    }
+
+    fn known_account_mut(&mut self, id: &AccountId) -> Result<&mut Account, Need> {
+        let account = self.account_mut(id)?;
+        Ok(account.expect("an account that is in a chain exists, and none is ever removed"))
+    }
+
+    fn organization(&self, id: &OrganizationId) -> Result<Option<&Organization>, Need> {
+        if let Some(organization) = self.organizations.get(id) {
+            return Ok(Some(organization));
+        }
+        let stored = self.shelf.organizations.get(id).ok_or_else(|| Need::Organization(id.clone()))?;
+        Ok(stored.as_ref())
+    }
+
+    /// A copy of a project to work on; a new one where there is none yet.
+    fn project(&self, id: &ProjectId) -> Result<Project, Need> {
+        if let Some(project) = self.projects.get(id) {
+            return Ok(project.clone());
+        }
+        let stored = self.shelf.projects.get(id).ok_or_else(|| Need::Project(id.clone()))?;
+        Ok(stored.clone().unwrap_or_else(|| Project::new(id.clone())))
+    }
+
+    /// All accounts, in the order of their ids.
+    fn everyone(&self) -> Result<Vec<AccountId>, Need> {
+        let stored = self.shelf.everyone.as_ref().ok_or(Need::Everyone)?;
+        let mut all: Vec<_> = stored.iter().chain(self.accounts.keys()).cloned().collect();
+        all.sort();
+        all.dedup();
+        Ok(all)
+    }
+
+    /// The accounts of an organization, its pool included, in the order of their ids.
+    fn members(&self, organization: &OrganizationId) -> Result<Vec<AccountId>, Need> {
+        let stored = self.shelf.members.get(organization);
+        let stored = stored.ok_or_else(|| Need::Members(organization.clone()))?;
+        let mut members = Vec::new();
+        for id in stored.iter().chain(self.accounts.keys()) {
+            if self.known_account(id)?.organization() == Some(organization) {
+                members.push(id.clone());
+            }
+        }
+        members.sort();
+        members.dedup();
+        Ok(members)
+    }
+}
+
+fn park(reason: ParkReason, detail: String, waits_for: Option<WaitsFor>) -> Outcome {
+    Outcome::Parked(Parking { reason, detail, waits_for })
+}

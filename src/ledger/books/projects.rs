@@ -1,0 +1,200 @@
+//! A project's message: set the registers, compute the target, move to it (DESIGN 1.1).
+
+use super::super::account::{Chain, Queued};
+use super::super::booking::{EntryKind, Movement, Side};
+use super::super::credits::Credits;
+use super::super::ids::AccountId;
+use super::super::input::{Input, Price, ProjectFact};
+use super::super::outcome::{Outcome, ParkReason, WaitsFor};
+use super::super::project::{PriceTag, Project, Status, movements};
+use super::{Books, Need, park};
+
+impl Books<'_> {
+    pub(super) fn apply_project(&mut self, input: &Input, fact: &ProjectFact) -> Result<Outcome, Need> {
+        let version = match self.version(input) {
+            Ok(version) => version,
+            Err(parked) => return Ok(parked),
+        };
+        let status = match &fact.status {
+            None => None,
+            Some(name) => match self.ledger.settings.status(name) {
+                Some((effect, stage)) => Some(Status { name: name.clone(), effect, stage }),
+                None => {
+                    let detail =
+                        format!("data.status: {name:?} is not among the settings' lifecycle.statuses");
+                    let waits_for = WaitsFor::Status(name.clone());
+                    return Ok(park(ParkReason::UnknownStatus, detail, Some(waits_for)));
+                }
+            },
+        };
+        let Some(account) = self.account(&fact.account_id)? else {
+            return Ok(self.account_unknown(&fact.account_id));
+        };
+        let named_chain = account.chain();
+        let mut project = self.project(&fact.project_id)?;
+        let old_chain = project.chain.clone();
+        for chain in old_chain.iter().chain(std::iter::once(&named_chain)) {
+            if let Some(parked) = self.out_of_range(chain)? {
+                return Ok(parked);
+            }
+        }
+
+        let account_before = project.account.get().clone();
+        let price = fact.price.as_ref().map(price_tag);
+        let set = [
+            project.account.set(Some(Some(fact.account_id.clone())), &version),
+            project.status.set(status.map(Some), &version),
+            project.price.set(price.map(Some), &version),
+            project.final_credits.set(fact.final_credits.map(Some), &version),
+            project.name.set(fact.name.clone().map(Some), &version),
+        ];
+        if !set.contains(&true) {
+            return Ok(Outcome::Stale);
+        }
+        if *project.account.get() != account_before {
+            self.give_to_account(&mut project, input)?;
+        } else if !project.is_booked() && project.claim.is_none() {
+            project.chain = Some(self.chain_of(&project)?);
+        }
+        let chain = project.chain.clone().expect("it was given one just now");
+        let refused = self.move_to_target(project, &chain, input)?;
+        if let Some(old) = old_chain.filter(|old| old.queue() != chain.queue()) {
+            self.place_claims(old.queue(), input)?;
+        }
+        Ok(if refused { Outcome::Rejected } else { Outcome::Applied })
+    }
+
+    fn chain_of(&self, project: &Project) -> Result<Chain, Need> {
+        let account = project.account.get().as_ref().expect("every project message names an account");
+        Ok(self.known_account(account)?.chain())
+    }
+
+    /// A project given to another account: everything is undone where it was booked, its place in the
+    /// queue is given up, and it begins anew on the account's chain, in the account's mode.
+    fn give_to_account(&mut self, project: &mut Project, input: &Input) -> Result<(), Need> {
+        if let Some(old) = project.chain.take() {
+            let waited = self.told_waiting(project)?;
+            let Project { held, consumed, .. } = *project;
+            self.move_on_chain(project, &old, &undo(held, consumed), input)?;
+            self.withdraw(project, &old, waited)?;
+        }
+        project.refused = None;
+        let chain = self.chain_of(project)?;
+        project.mode = *self.known_account(&chain.account)?.mode.get();
+        project.chain = Some(chain);
+        Ok(())
+    }
+
+    /// Moves a project from what is booked to its target. Says whether the growth of its hold was refused.
+    fn move_to_target(&mut self, mut project: Project, chain: &Chain, input: &Input) -> Result<bool, Need> {
+        let waited = self.told_waiting(&project)?;
+        let target = project.target();
+        let steps = movements(project.held, project.consumed, target);
+        self.move_on_chain(&mut project, chain, &steps, input)?;
+
+        if project.refused != Some(target.held) {
+            project.refused = None;
+        }
+        if !project.growth().is_positive() {
+            self.withdraw(&mut project, chain, waited)?;
+            self.put(project);
+            self.place_claims(chain.queue(), input)?;
+            return Ok(false);
+        }
+        if project.claim.is_some() {
+            self.waiting_changed(chain, waited, project.waiting())?;
+            if waited != project.waiting() {
+                self.tell_about(&project.id);
+            }
+            self.put(project);
+            self.place_claims(chain.queue(), input)?;
+            return Ok(false);
+        }
+        let refused_already = project.refused.is_some();
+        let id = project.id.clone();
+        self.put(project);
+        let blocked = self.place_claims(chain.queue(), input)?;
+        if refused_already {
+            return Ok(false);
+        }
+        self.claim(&id, &blocked, input)
+    }
+
+    /// What of a project is counted as waiting, as the books last had it.
+    fn told_waiting(&self, project: &Project) -> Result<Queued, Need> {
+        match project.claim {
+            None => Ok(Queued::default()),
+            Some(_) => Ok(self.project(&project.id)?.waiting()),
+        }
+    }
+
+    /// Books `steps` on every account of `chain`, the project's own first.
+    pub(super) fn move_on_chain(
+        &mut self,
+        project: &mut Project,
+        chain: &Chain,
+        steps: &[Movement],
+        input: &Input,
+    ) -> Result<(), Need> {
+        for step in steps {
+            for account in chain.iter() {
+                self.book(account, step, Some(&project.id), input)?;
+            }
+            match step.from {
+                Side::Held => project.held -= step.credits,
+                Side::Consumed => project.consumed -= step.credits,
+                Side::Available | Side::Outside => {}
+            }
+            match step.to {
+                Side::Held => project.held += step.credits,
+                Side::Consumed => project.consumed += step.credits,
+                Side::Available | Side::Outside => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a project back on the books.
+    pub(super) fn put(&mut self, project: Project) {
+        self.projects.insert(project.id.clone(), project);
+    }
+
+    fn out_of_range(&self, chain: &Chain) -> Result<Option<Outcome>, Need> {
+        for account in chain.iter() {
+            if let Some(parked) = Self::no_room(self.known_account(account)?) {
+                return Ok(Some(parked));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn account_unknown(&self, account: &AccountId) -> Outcome {
+        let (reason, waits_for, what) = match account.pool_owner() {
+            Some(organization) => {
+                let what = format!("organization {organization:?}", organization = organization.as_str());
+                (ParkReason::OrganizationUnknown, WaitsFor::Organization(organization), what)
+            }
+            None => {
+                let what = format!("account {:?}", account.as_str());
+                (ParkReason::AccountUnknown, WaitsFor::Account(account.clone()), what)
+            }
+        };
+        park(reason, format!("{what} is not known yet; this is applied when it appears"), Some(waits_for))
+    }
+}
+
+/// Everything booked given back: what was held is released, what was consumed is reversed.
+fn undo(held: Credits, consumed: Credits) -> Vec<Movement> {
+    let steps = [(EntryKind::Release, Side::Held, held), (EntryKind::Reversal, Side::Consumed, consumed)];
+    let booked = steps.into_iter().filter(|(_, _, credits)| credits.is_positive());
+    booked.map(|(kind, from, credits)| Movement { kind, from, to: Side::Available, credits }).collect()
+}
+
+fn price_tag(said: &Price) -> PriceTag {
+    let credits = match said {
+        Price::Credits(credits) => Some(*credits),
+        // No price list covers anything yet.
+        Price::Deliverables(_) => None,
+    };
+    PriceTag { said: said.clone(), credits }
+}

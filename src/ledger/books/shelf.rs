@@ -1,0 +1,63 @@
+//! What was loaded of the ledger, and what is still needed of it.
+
+use std::collections::HashMap;
+
+use super::super::account::{Account, Organization};
+use super::super::ids::{AccountId, OrganizationId, ProjectId};
+use super::super::notice::Holder;
+use super::super::project::Project;
+use super::super::queue::QueueHead;
+
+/// How many projects an alert names as the largest holds, and as those closest to being settled.
+pub const HOLDERS_SHOWN: usize = 5;
+
+/// What was loaded of the ledger. `None` says that there is no such thing; what isn't there at all wasn't
+/// asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Shelf {
+    /// Accounts.
+    pub accounts: HashMap<AccountId, Option<Account>>,
+    /// Organizations.
+    pub organizations: HashMap<OrganizationId, Option<Organization>>,
+    /// Projects.
+    pub projects: HashMap<ProjectId, Option<Project>>,
+    /// The heads of queues, by the account whose queue it is. Their projects are loaded too.
+    pub queues: HashMap<AccountId, QueueHead>,
+    /// How many claims are ahead of a waiting project in its queue.
+    pub ahead: HashMap<ProjectId, i64>,
+    /// Holders of an account's credits.
+    pub holders: HashMap<AccountId, Holders>,
+    /// The accounts of an organization.
+    pub members: HashMap<OrganizationId, Vec<AccountId>>,
+    /// The ids of all accounts.
+    pub everyone: Option<Vec<AccountId>>,
+}
+
+/// The projects that an alert about an account would name, of those that are not on the shelf themselves:
+/// the [`HOLDERS_SHOWN`] that hold most, and as many that are closest to being settled.
+#[derive(Clone, Debug, Default)]
+pub struct Holders {
+    /// Both together, in any order.
+    pub projects: Vec<Holder>,
+}
+
+/// What has to be on the shelf for a batch to be decided.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Need {
+    /// An account, or the knowledge that there is none.
+    Account(AccountId),
+    /// An organization, or the knowledge that there is none.
+    Organization(OrganizationId),
+    /// A project, or the knowledge that there is none.
+    Project(ProjectId),
+    /// More of the queue of this account.
+    Queue(AccountId),
+    /// How many claims are ahead of this project.
+    Ahead(ProjectId),
+    /// The holders of this account's credits.
+    Holders(AccountId),
+    /// The accounts of this organization.
+    Members(OrganizationId),
+    /// All accounts.
+    Everyone,
+}

@@ -1,0 +1,345 @@
+//! Rules that hold for all messages. Credits are so few that queueing, refusing and being over limit happen
+//! all the time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+use super::world::{
+    Inputs, World, account_fact, account_id, integrated, organization, organization_id, project_id, settings,
+    standalone,
+};
+use crate::ledger::account::{Kind, Mode, OnInsufficient};
+use crate::ledger::alert::{Measure, Rule, Severity};
+use crate::ledger::booking::{EntryKind, LogNumber};
+use crate::ledger::books::LogRecord;
+use crate::ledger::credits::Credits;
+use crate::ledger::ids::MessageKey;
+use crate::ledger::input::{AccountFact, AdjustmentFact, Deliverable, Fact, GrantFact, Input};
+use crate::ledger::input::{OrganizationFact, Price, ProjectFact};
+use crate::ledger::outcome::Outcome;
+use crate::ledger::project::Project;
+
+const ACCOUNTS: [&str; 5] = ["own", "payg", "team-a", "team-b", "over"];
+const STATUSES: [&str; 5] = ["draft", "started", "reviewed", "finalized", "canceled"];
+
+fn policy() -> impl Strategy<Value = OnInsufficient> {
+    select(vec![OnInsufficient::Queue, OnInsufficient::Reject, OnInsufficient::Overdraw])
+}
+
+fn mode() -> impl Strategy<Value = Mode> {
+    select(vec![Mode::Recycle, Mode::Consume])
+}
+
+fn price() -> impl Strategy<Value = Price> {
+    let deliverable = Deliverable { deliverable_type: "video".into(), quantity: 1 };
+    prop_oneof![
+        9 => (0i64..7).prop_map(|credits| Price::Credits(Credits(credits))),
+        1 => Just(Price::Deliverables(Arc::new([deliverable]))),
+    ]
+}
+
+/// A message about one of six projects, with one of so few revisions that they collide.
+fn project_message() -> impl Strategy<Value = (Option<i64>, Fact)> {
+    (
+        0i64..6,
+        select(ACCOUNTS.to_vec()),
+        proptest::option::weighted(0.8, select(STATUSES.to_vec())),
+        proptest::option::weighted(0.6, price()),
+        proptest::option::weighted(0.2, 0i64..7),
+        0i64..8,
+    )
+        .prop_map(|(number, account, status, price, final_credits, revision)| {
+            let fact = ProjectFact {
+                project_id: project_id(&format!("p{number}")),
+                account_id: account_id(account),
+                status: status.map(Into::into),
+                price,
+                final_credits: final_credits.map(Credits),
+                name: None,
+            };
+            (Some(revision), Fact::Project(fact))
+        })
+}
+
+fn account_message() -> impl Strategy<Value = (Option<i64>, Fact)> {
+    let kinds = vec![Kind::Standalone, Kind::Connected, Kind::Integrated];
+    let rules: Arc<[Rule]> = Arc::new([Rule {
+        name: "own".into(),
+        measure: Measure::AvailableCredits,
+        level: 3,
+        severity: Severity::Critical,
+        margin: 0,
+    }]);
+    (
+        select(ACCOUNTS.to_vec()),
+        proptest::option::of(0i64..12),
+        proptest::option::of(0i64..12),
+        proptest::option::weighted(0.3, policy()),
+        proptest::option::weighted(0.2, mode()),
+        proptest::option::weighted(0.2, select(kinds)),
+        proptest::option::weighted(0.1, Just(rules)),
+        0i64..8,
+    )
+        .prop_map(
+            |(account, capacity, allocation, on_insufficient, mode, kind, alert_rules, revision)| {
+                let fact = AccountFact {
+                    capacity: capacity.map(Credits),
+                    allocation: allocation.map(Credits),
+                    on_insufficient,
+                    mode,
+                    kind,
+                    organization_id: kind.map(|_| organization_id("org")),
+                    alert_rules,
+                    ..account_fact(account)
+                };
+                (Some(revision), Fact::Account(fact))
+            },
+        )
+}
+
+fn organization_message() -> impl Strategy<Value = (Option<i64>, Fact)> {
+    let rules = super::world::rules();
+    (proptest::option::of(0i64..16), proptest::option::weighted(0.3, Just(rules)), 0i64..8).prop_map(
+        |(capacity, alert_rules, revision)| {
+            let fact = OrganizationFact {
+                organization_id: organization_id("org"),
+                name: None,
+                contact: None,
+                capacity: capacity.map(Credits),
+                mode: None,
+                alert_rules,
+            };
+            (Some(revision), Fact::Organization(fact))
+        },
+    )
+}
+
+fn credits_message() -> impl Strategy<Value = (Option<i64>, Fact)> {
+    let targets = || select(vec!["own", "payg", "team-a", "pool:org"]);
+    let grant = (targets(), 1i64..5).prop_map(|(account, credits)| {
+        Fact::Grant(GrantFact {
+            account_id: account_id(account),
+            credits: Credits(credits),
+            reason: None,
+            actor: None,
+            expires_at: None,
+        })
+    });
+    let nonzero = (-4i64..=4).prop_filter("not zero", |credits| *credits != 0);
+    let adjustment = (targets(), nonzero).prop_map(|(account, credits)| {
+        Fact::Adjustment(AdjustmentFact {
+            account_id: account_id(account),
+            credits: Credits(credits),
+            reason: "counted again".into(),
+            actor: "ops".into(),
+        })
+    });
+    prop_oneof![grant, adjustment].prop_map(|fact| (None, fact))
+}
+
+fn settings_message() -> impl Strategy<Value = (Option<i64>, Fact)> {
+    (any::<bool>(), proptest::option::of(Just(Severity::Critical))).prop_map(|(bare, queue_blocked)| {
+        let alert_rules = if bare { Arc::default() } else { super::world::rules() };
+        let settings = crate::ledger::settings::Settings { alert_rules, queue_blocked, ..settings() };
+        (None, Fact::Settings(Arc::new(settings)))
+    })
+}
+
+fn any_message() -> impl Strategy<Value = (Option<i64>, Fact)> {
+    prop_oneof![
+        12 => project_message(),
+        3 => account_message(),
+        1 => organization_message(),
+        2 => credits_message(),
+        1 => settings_message(),
+    ]
+}
+
+/// A ledger with a standalone account, one that consumes, a pool of two, and one that overdraws.
+fn opening(inputs: &mut Inputs) -> Vec<Input> {
+    let facts = [
+        organization("org", 9),
+        standalone("own", 8, Mode::Recycle, OnInsufficient::Queue),
+        standalone("payg", 6, Mode::Consume, OnInsufficient::Reject),
+        integrated("team-a", "org", 6, OnInsufficient::Queue),
+        integrated("team-b", "org", 7, OnInsufficient::Queue),
+        integrated("over", "org", 3, OnInsufficient::Overdraw),
+    ];
+    facts.into_iter().map(|fact| inputs.next(Some(0), fact)).collect()
+}
+
+fn inputs_of(messages: Vec<(Option<i64>, Fact)>) -> Vec<Input> {
+    let mut inputs = Inputs::default();
+    let mut all = opening(&mut inputs);
+    all.extend(messages.into_iter().map(|(revision, fact)| inputs.next(revision, fact)));
+    all
+}
+
+/// A hold takes no account of its chain below what it may go down to (DESIGN 3.3).
+fn check_holds_fit(before: &World, after: &World, new: std::ops::RangeFrom<usize>) {
+    for record in &after.log[new] {
+        let LogRecord::Entry(entry) = record else { continue };
+        if entry.kind == EntryKind::Hold {
+            let account = &after.accounts[&entry.account_id];
+            assert!(entry.balance.available() >= account.floor(), "{entry:?} in {before:?}");
+        }
+    }
+}
+
+proptest! {
+    /// DESIGN 3: after every message, the books add up, no claim waits that fits, no alert is late.
+    #[test]
+    fn the_invariants_hold_after_every_message(messages in proptest::collection::vec(any_message(), 1..40)) {
+        let mut world = World::new(settings());
+        for input in inputs_of(messages) {
+            let before = world.clone();
+            world.apply(&[input]);
+            check_holds_fit(&before, &world, before.log.len()..);
+            world.check();
+        }
+    }
+
+    /// DESIGN 3.5: how inputs fall into batches changes nothing: not a number, not a digest, not a notice.
+    #[test]
+    fn batches_do_not_show(
+        messages in proptest::collection::vec(any_message(), 1..40),
+        cuts in proptest::collection::vec(1usize..9, 1..40),
+    ) {
+        let inputs = inputs_of(messages);
+        let mut one_by_one = World::new(settings());
+        let singly: Vec<_> = inputs.iter().flat_map(|input| one_by_one.apply(std::slice::from_ref(input))).collect();
+        let mut in_batches = World::new(settings());
+        let mut rest = inputs.as_slice();
+        let mut batched = Vec::new();
+        for size in cuts.into_iter().chain(std::iter::once(usize::MAX)) {
+            let (batch, later) = rest.split_at(size.min(rest.len()));
+            batched.extend(in_batches.apply(batch));
+            rest = later;
+        }
+        prop_assert_eq!(singly, batched);
+        prop_assert_eq!(one_by_one, in_batches);
+    }
+}
+
+/// Messages of few projects on accounts that queue, each message once, and an order to repeat them in.
+fn deliveries() -> impl Strategy<Value = (Vec<(Option<i64>, Fact)>, Vec<usize>, Vec<usize>)> {
+    proptest::collection::vec(project_message(), 1..16).prop_flat_map(|messages| {
+        let places: Vec<usize> = (0..messages.len()).collect();
+        let repeated = subsequence(places.clone(), 0..=places.len());
+        let order = repeated.prop_flat_map(move |again| {
+            Just(places.iter().copied().chain(again).collect::<Vec<_>>()).prop_shuffle()
+        });
+        let slack = proptest::collection::vec(0usize..3, ACCOUNTS.len() + 1);
+        (Just(messages), order, slack)
+    })
+}
+
+/// What the newest messages ask for on each account, by no rule but DESIGN 1.1's words.
+fn final_needs(inputs: &[Input]) -> BTreeMap<String, i64> {
+    let mut projects: BTreeMap<String, Vec<(&MessageKey, i64, &ProjectFact)>> = BTreeMap::new();
+    for input in inputs {
+        let Fact::Project(fact) = &input.fact else { continue };
+        let told = (&input.cause.key, input.revision.unwrap(), fact);
+        projects.entry(fact.project_id.to_string()).or_default().push(told);
+    }
+    let mut needs: BTreeMap<String, i64> = BTreeMap::new();
+    for mut told in projects.into_values() {
+        told.sort_by_key(|(key, revision, _)| (*revision, key.id.clone()));
+        let newest = |field: fn(&ProjectFact) -> bool| {
+            told.iter().rev().map(|(_, _, fact)| *fact).find(|fact| field(fact))
+        };
+        let account = newest(|_| true).unwrap().account_id.to_string();
+        let status = newest(|fact| fact.status.is_some()).and_then(|fact| fact.status.clone());
+        let price = newest(|fact| fact.price.is_some()).and_then(|fact| match fact.price {
+            Some(Price::Credits(credits)) => Some(credits.0),
+            _ => None,
+        });
+        let last = newest(|fact| fact.final_credits.is_some()).and_then(|fact| fact.final_credits);
+        let need = match status.as_deref() {
+            Some("started" | "reviewed") => price.unwrap_or(0),
+            Some("finalized") if account == "payg" => last.map_or(price.unwrap_or(0), |credits| credits.0),
+            _ => 0,
+        };
+        *needs.entry(account).or_default() += need;
+    }
+    needs
+}
+
+/// Plans that the final needs fit into, some to the last credit.
+fn fitting_opening(inputs: &mut Inputs, needs: &BTreeMap<String, i64>, slack: &[usize]) -> Vec<Input> {
+    let plan = |place: usize| {
+        let need = needs.get(ACCOUNTS[place]).copied().unwrap_or(0);
+        need + i64::try_from(slack[place]).unwrap()
+    };
+    let pooled: i64 = (2..5).map(|place| needs.get(ACCOUNTS[place]).copied().unwrap_or(0)).sum();
+    let facts = [
+        organization("org", pooled + i64::try_from(slack[5]).unwrap()),
+        standalone("own", plan(0), Mode::Recycle, OnInsufficient::Queue),
+        standalone("payg", plan(1), Mode::Consume, OnInsufficient::Queue),
+        integrated("team-a", "org", plan(2), OnInsufficient::Queue),
+        integrated("team-b", "org", plan(3), OnInsufficient::Queue),
+        integrated("over", "org", plan(4), OnInsufficient::Queue),
+    ];
+    facts.into_iter().map(|fact| inputs.next(Some(0), fact)).collect()
+}
+
+fn registers(project: &Project) -> impl PartialEq + std::fmt::Debug + use<> {
+    let Project { account, status, price, final_credits, name, .. } = project.clone();
+    (account, status, price, final_credits, name)
+}
+
+proptest! {
+    /// DESIGN 1.1, the central property: any order and any repetition of project messages ends in the same
+    /// registers, and in the same balances where all final targets fit and the accounts queue.
+    #[test]
+    fn order_and_repetition_of_messages_do_not_change_the_end((messages, order, slack) in deliveries()) {
+        let mut inputs = Inputs::default();
+        for _ in 0..6 {
+            inputs.next(None, Fact::Settings(Arc::new(settings())));
+        }
+        let sent: Vec<_> = messages.into_iter().map(|(revision, fact)| inputs.next(revision, fact)).collect();
+        let needs = final_needs(&sent);
+        let opening = fitting_opening(&mut Inputs::default(), &needs, &slack);
+
+        let mut in_order = World::new(settings());
+        in_order.apply(&opening);
+        in_order.apply(&sent);
+        let mut disordered = World::new(settings());
+        disordered.apply(&opening);
+        for place in order {
+            disordered.apply(&[sent[place].clone()]);
+        }
+
+        for (id, project) in &in_order.projects {
+            let other = &disordered.projects[id];
+            prop_assert_eq!(registers(project), registers(other));
+            prop_assert_eq!((project.held, project.consumed), (other.held, other.consumed));
+            prop_assert!(project.claim.is_none() && other.claim.is_none());
+        }
+        prop_assert_eq!(in_order.projects.len(), disordered.projects.len());
+        for account in ACCOUNTS {
+            let (total, held, consumed) = disordered.balance(account);
+            prop_assert_eq!(in_order.balance(account), (total, held, consumed));
+            prop_assert_eq!(held + consumed, needs.get(account).copied().unwrap_or(0), "{}", account);
+        }
+        prop_assert_eq!(in_order.balance("pool:org"), disordered.balance("pool:org"));
+    }
+
+    /// A message that came before does nothing but say that it is stale.
+    #[test]
+    fn repeating_everything_moves_nothing(messages in proptest::collection::vec(project_message(), 1..20)) {
+        let inputs = inputs_of(messages);
+        let mut world = World::new(settings());
+        world.apply(&inputs);
+        let written = world.ledger.log_last;
+        let projects: Vec<_> = inputs.into_iter().filter(|input| matches!(input.fact, Fact::Project(_))).collect();
+        for decision in world.apply(&projects) {
+            prop_assert_eq!(decision.outcome, Outcome::Stale);
+        }
+        prop_assert_eq!(world.ledger.log_last, written);
+        prop_assert!(written > LogNumber(0));
+    }
+}

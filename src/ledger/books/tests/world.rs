@@ -1,0 +1,400 @@
+//! A ledger in memory that gives the books as little as they ask for, so that every [`Need`] is met.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::ledger::account::{Account, Balance, Kind, Mode, OnInsufficient, Organization, Queued};
+use crate::ledger::alert::{Measure, Measured, Rule, Severity, evaluate, queue_blocked};
+use crate::ledger::booking::{Cause, EntryKind, LogNumber, Side};
+use crate::ledger::books::{
+    Books, Changes, Decision, HOLDERS_SHOWN, Holders, LedgerState, LogRecord, Need, Shelf,
+};
+use crate::ledger::credits::Credits;
+use crate::ledger::digest::of_entry;
+use crate::ledger::ids::{AccountId, MessageKey, OrganizationId, ProjectId};
+use crate::ledger::input::{AccountFact, Fact, Input, OrganizationFact, Price, ProjectFact};
+use crate::ledger::moment::{Micros, Timestamp};
+use crate::ledger::notice::{Holder, NoticeKind};
+use crate::ledger::outcome::Outcome;
+use crate::ledger::project::{Project, Ticket};
+use crate::ledger::queue::QueueHead;
+use crate::ledger::settings::{Effect, Order, Settings, StatusRule};
+
+pub(super) fn account_id(text: &str) -> AccountId {
+    AccountId::parse(text).unwrap()
+}
+
+pub(super) fn project_id(text: &str) -> ProjectId {
+    ProjectId::parse(text).unwrap()
+}
+
+pub(super) fn organization_id(text: &str) -> OrganizationId {
+    OrganizationId::parse(text).unwrap()
+}
+
+/// Three rules that a handful of credits crosses all the time.
+pub(super) fn rules() -> Arc<[Rule]> {
+    let rule = |name: &str, measure, level, severity| Rule {
+        name: name.into(),
+        measure,
+        level,
+        severity,
+        margin: 5,
+    };
+    [
+        rule("low", Measure::AvailablePercent, 40, Severity::Warning),
+        rule("few", Measure::AvailableCredits, 2, Severity::Info),
+        rule("out", Measure::AvailablePercent, 0, Severity::Critical),
+    ]
+    .into()
+}
+
+pub(super) fn settings() -> Settings {
+    let effects = [
+        ("draft", Effect::None),
+        ("started", Effect::Hold),
+        ("reviewed", Effect::Hold),
+        ("finalized", Effect::Settle),
+        ("canceled", Effect::Release),
+    ];
+    let status = |(status, effect): (&str, Effect)| StatusRule { status: status.into(), effect };
+    Settings {
+        order: Order::Revision,
+        statuses: effects.map(status).to_vec(),
+        alert_rules: rules(),
+        queue_blocked: Some(Severity::Warning),
+        time_ahead_max: Micros::from_seconds(300),
+    }
+}
+
+/// Makes inputs with a key and a time of their own.
+#[derive(Default)]
+pub(super) struct Inputs(i64);
+
+impl Inputs {
+    pub(super) fn next(&mut self, revision: Option<i64>, fact: Fact) -> Input {
+        self.0 += 1;
+        let key = MessageKey::new("test", &format!("m{}", self.0));
+        let now = Timestamp::from_micros(self.0).unwrap();
+        let cause = Cause { key, message_type: "test.v1".into(), traceparent: None };
+        Input { cause: Arc::new(cause), time: None, revision, fact, now }
+    }
+}
+
+pub(super) fn account_fact(id: &str) -> AccountFact {
+    AccountFact {
+        account_id: account_id(id),
+        kind: None,
+        organization_id: None,
+        name: None,
+        contact: None,
+        capacity: None,
+        allocation: None,
+        mode: None,
+        on_insufficient: None,
+        overdraft_limit: None,
+        alert_rules: None,
+    }
+}
+
+pub(super) fn standalone(id: &str, capacity: i64, mode: Mode, policy: OnInsufficient) -> Fact {
+    Fact::Account(AccountFact {
+        capacity: Some(Credits(capacity)),
+        mode: Some(mode),
+        on_insufficient: Some(policy),
+        overdraft_limit: Some(Credits(2)),
+        ..account_fact(id)
+    })
+}
+
+pub(super) fn integrated(id: &str, organization: &str, allocation: i64, policy: OnInsufficient) -> Fact {
+    Fact::Account(AccountFact {
+        kind: Some(Kind::Integrated),
+        organization_id: Some(organization_id(organization)),
+        allocation: Some(Credits(allocation)),
+        on_insufficient: Some(policy),
+        overdraft_limit: Some(Credits(2)),
+        ..account_fact(id)
+    })
+}
+
+pub(super) fn organization(id: &str, capacity: i64) -> Fact {
+    Fact::Organization(OrganizationFact {
+        organization_id: organization_id(id),
+        name: None,
+        contact: Some("admin@example.com".into()),
+        capacity: Some(Credits(capacity)),
+        mode: None,
+        alert_rules: None,
+    })
+}
+
+pub(super) fn project(id: &str, account: &str, status: Option<&str>, credits: Option<i64>) -> Fact {
+    Fact::Project(ProjectFact {
+        project_id: project_id(id),
+        account_id: account_id(account),
+        status: status.map(Into::into),
+        price: credits.map(|credits| Price::Credits(Credits(credits))),
+        final_credits: None,
+        name: None,
+    })
+}
+
+/// A whole ledger in memory.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct World {
+    pub(super) ledger: LedgerState,
+    pub(super) accounts: HashMap<AccountId, Account>,
+    pub(super) organizations: HashMap<OrganizationId, Organization>,
+    pub(super) projects: HashMap<ProjectId, Project>,
+    pub(super) log: Vec<LogRecord>,
+}
+
+impl World {
+    pub(super) fn new(settings: Settings) -> Self {
+        let ledger = LedgerState {
+            settings: Arc::new(settings),
+            settings_number: 1,
+            log_last: LogNumber(0),
+            ticket_last: Ticket(0),
+        };
+        let (accounts, organizations, projects) = Default::default();
+        Self { ledger, accounts, organizations, projects, log: Vec::new() }
+    }
+
+    /// Applies a batch, meeting each need as it is said and then beginning again.
+    pub(super) fn apply(&mut self, batch: &[Input]) -> Vec<Decision> {
+        let mut shelf = Shelf::default();
+        loop {
+            let mut books = Books::open(&shelf, self.ledger.clone());
+            let decided: Result<Vec<_>, _> = batch.iter().map(|input| books.apply(input)).collect();
+            match decided {
+                Ok(decisions) => {
+                    let changes = books.close();
+                    self.save(changes);
+                    return decisions;
+                }
+                Err(need) => self.meet(need, &mut shelf),
+            }
+        }
+    }
+
+    pub(super) fn apply_one(&mut self, input: &Input) -> Outcome {
+        self.apply(std::slice::from_ref(input)).remove(0).outcome
+    }
+
+    fn save(&mut self, changes: Changes) {
+        self.ledger = changes.ledger;
+        self.accounts.extend(changes.accounts.into_iter().map(|account| (account.id.clone(), account)));
+        let organizations = changes.organizations.into_iter();
+        self.organizations.extend(organizations.map(|organization| (organization.id.clone(), organization)));
+        self.projects.extend(changes.projects.into_iter().map(|project| (project.id.clone(), project)));
+        self.log.extend(changes.log);
+    }
+
+    fn meet(&self, need: Need, shelf: &mut Shelf) {
+        let holders_known: Vec<_> = shelf.holders.keys().cloned().collect();
+        match need {
+            Need::Account(id) => {
+                let account = self.accounts.get(&id).cloned();
+                assert!(shelf.accounts.insert(id, account).is_none(), "a need is said once");
+            }
+            Need::Organization(id) => {
+                let organization = self.organizations.get(&id).cloned();
+                shelf.organizations.insert(id, organization);
+            }
+            Need::Project(id) => {
+                let project = self.projects.get(&id).cloned();
+                shelf.projects.insert(id, project);
+            }
+            Need::Queue(owner) => {
+                let loaded = shelf.queues.get(&owner).map_or(0, |head| head.claims.len());
+                let queue = self.queue(&owner);
+                let claims: Vec<_> = queue.iter().take(loaded + 1).cloned().collect();
+                for (_, id) in &claims {
+                    shelf.projects.insert(id.clone(), self.projects.get(id).cloned());
+                }
+                let complete = claims.len() == queue.len();
+                shelf.queues.insert(owner, QueueHead { claims, complete });
+            }
+            Need::Ahead(id) => {
+                let project = &self.projects[&id];
+                let owner = project.chain.as_ref().unwrap().queue();
+                let ticket = project.claim.unwrap().ticket;
+                let ahead = self.queue(owner).iter().filter(|(other, _)| *other < ticket).count();
+                shelf.ahead.insert(id, i64::try_from(ahead).unwrap());
+            }
+            Need::Members(organization) => {
+                let belongs = |account: &&Account| account.organization() == Some(&organization);
+                let members = self.accounts.values().filter(belongs).map(|account| account.id.clone());
+                shelf.members.insert(organization.clone(), members.collect());
+            }
+            Need::Everyone => shelf.everyone = Some(self.accounts.keys().cloned().collect()),
+            Need::Holders(account) => {
+                shelf.holders.insert(account, Holders::default());
+            }
+        }
+        // What is on the shelf itself must not be among the stored holders too.
+        let wanted = shelf.holders.keys().cloned().collect::<Vec<_>>();
+        assert!(wanted.len() <= holders_known.len() + 1);
+        for account in wanted {
+            let projects = self.holders(&account, shelf);
+            shelf.holders.insert(account, Holders { projects });
+        }
+    }
+
+    fn holders(&self, account: &AccountId, shelf: &Shelf) -> Vec<Holder> {
+        let holds = |project: &&Project| {
+            let chain = project.chain.as_ref();
+            let of_account = chain.is_some_and(|chain| chain.iter().any(|link| link == account));
+            project.held.is_positive() && of_account && !shelf.projects.contains_key(&project.id)
+        };
+        let mut all: Vec<_> = self.projects.values().filter(holds).map(as_holder).collect();
+        let largest = |holder: &Holder| (-holder.held, holder.project_id.clone());
+        all.sort_by_key(largest);
+        let mut shown: Vec<_> = all.iter().take(HOLDERS_SHOWN).cloned().collect();
+        all.sort_by_key(|holder| (std::cmp::Reverse(holder.stage), largest(holder)));
+        for holder in all.into_iter().take(HOLDERS_SHOWN) {
+            if !shown.contains(&holder) {
+                shown.push(holder);
+            }
+        }
+        shown
+    }
+
+    /// The claims that wait in `owner`'s queue, first come first.
+    pub(super) fn queue(&self, owner: &AccountId) -> Vec<(Ticket, ProjectId)> {
+        let in_queue =
+            |project: &&Project| project.chain.as_ref().is_some_and(|chain| chain.queue() == owner);
+        let claim = |project: &Project| Some((project.claim?.ticket, project.id.clone()));
+        let mut queue: Vec<_> = self.projects.values().filter(in_queue).filter_map(claim).collect();
+        queue.sort();
+        queue
+    }
+
+    pub(super) fn balance(&self, account: &str) -> (i64, i64, i64) {
+        let Balance { total, held, consumed } = self.accounts[&account_id(account)].balance;
+        (total.0, held.0, consumed.0)
+    }
+
+    /// What must hold after every message (DESIGN 3), whatever the messages were.
+    pub(super) fn check(&self) {
+        self.check_log();
+        for account in self.accounts.values() {
+            self.check_sums(account);
+            self.check_rules(account);
+            self.check_nothing_placeable(account);
+        }
+        for project in self.projects.values() {
+            assert!(project.held >= Credits::ZERO && project.consumed >= Credits::ZERO);
+            let target = project.target();
+            assert!(project.held <= target.held, "no more is held than is wanted");
+            assert_eq!(project.consumed, target.consumed, "what is used up is booked at once");
+            let unmet = project.held < target.held;
+            assert_eq!(unmet, project.claim.is_some() || project.refused.is_some(), "{project:?}");
+            assert!(project.claim.is_none() || project.refused.is_none());
+        }
+    }
+
+    /// The log is gapless, and replaying it gives every balance, sequence and digest.
+    fn check_log(&self) {
+        let mut replayed: HashMap<AccountId, Account> = HashMap::new();
+        for (place, record) in self.log.iter().enumerate() {
+            assert_eq!(record.number().0, i64::try_from(place).unwrap() + 1);
+            match record {
+                LogRecord::Entry(entry) => {
+                    let fresh = || Account::new(entry.account_id.clone());
+                    let account = replayed.entry(entry.account_id.clone()).or_insert_with(fresh);
+                    assert_eq!(entry.previous_balance(), account.balance);
+                    assert_eq!(entry.digest, of_entry(account.digest, entry));
+                    account.sequences.entries += 1;
+                    assert_eq!(entry.sequence, account.sequences.entries);
+                    account.balance = entry.balance;
+                    account.digest = entry.digest;
+                    if entry.kind == EntryKind::Hold {
+                        assert_eq!((entry.from, entry.to), (Side::Available, Side::Held));
+                    }
+                }
+                LogRecord::Notice(notice) => {
+                    let fresh = || Account::new(notice.account_id.clone());
+                    let account = replayed.entry(notice.account_id.clone()).or_insert_with(fresh);
+                    let counter = match notice.body.kind() {
+                        NoticeKind::Alert => &mut account.sequences.alerts,
+                        NoticeKind::Hold => &mut account.sequences.holds,
+                    };
+                    *counter += 1;
+                    assert_eq!(notice.sequence, *counter);
+                }
+            }
+        }
+        for account in self.accounts.values() {
+            let fresh = Account::new(account.id.clone());
+            let replay = replayed.get(&account.id).unwrap_or(&fresh);
+            assert_eq!(replay.balance, account.balance, "{}", account.id);
+            assert_eq!(replay.sequences, account.sequences);
+            assert_eq!(replay.digest, account.digest);
+        }
+    }
+
+    fn check_sums(&self, account: &Account) {
+        let on_chain = |project: &&Project| {
+            project.chain.as_ref().is_some_and(|chain| chain.iter().any(|link| *link == account.id))
+        };
+        let mine: Vec<_> = self.projects.values().filter(on_chain).collect();
+        assert_eq!(mine.iter().map(|project| project.held).sum::<Credits>(), account.balance.held);
+        assert_eq!(mine.iter().map(|project| project.consumed).sum::<Credits>(), account.balance.consumed);
+        let waiting = mine.iter().map(|project| project.waiting());
+        let queued = waiting.fold(Queued::default(), |sum, one| Queued {
+            projects: sum.projects + one.projects,
+            credits: sum.credits + one.credits,
+        });
+        assert_eq!(queued, account.queued, "{}", account.id);
+    }
+
+    /// Every alert that is due was raised or resolved: looking again changes nothing.
+    fn check_rules(&self, account: &Account) {
+        let of_organization = account.organization().and_then(|id| self.organizations.get(id));
+        let inherited = of_organization.and_then(|organization| organization.alert_rules.get().clone());
+        let own = account.alert_rules.get().clone().or(inherited);
+        let list = own.unwrap_or_else(|| self.ledger.settings.alert_rules.clone());
+        let built_in = self.ledger.settings.queue_blocked.map(queue_blocked);
+        let books = Measured { balance: account.balance, queued: account.queued };
+        let again = evaluate(&account.raised, list.iter().chain(&built_in), &books, Timestamp::EPOCH);
+        assert_eq!(again, None, "{}", account.id);
+    }
+
+    /// No claim waits that could be placed: a naive walk of the queue by the words of DESIGN 1.2.
+    fn check_nothing_placeable(&self, owner: &Account) {
+        let mut stopped: Vec<&AccountId> = Vec::new();
+        for (_, id) in self.queue(&owner.id) {
+            let project = &self.projects[&id];
+            let chain = project.chain.as_ref().unwrap();
+            let own = &self.accounts[&chain.account];
+            let wanted = project.target().held;
+            let links: Vec<_> = chain.iter().map(|link| &self.accounts[link]).collect();
+            if links.iter().any(|link| wanted > link.holdable()) || stopped.contains(&&chain.account) {
+                continue;
+            }
+            let room = |account: &Account| account.balance.available() - account.floor();
+            if room(own) < project.growth() {
+                stopped.push(&chain.account);
+                continue;
+            }
+            let carries = links.iter().all(|link| room(link) >= project.growth());
+            assert!(!carries, "{id} waits in {} though it fits", owner.id);
+            return;
+        }
+    }
+}
+
+fn as_holder(project: &Project) -> Holder {
+    let status = project.status.get().as_ref();
+    Holder {
+        project_id: project.id.clone(),
+        account_id: project.chain.as_ref().unwrap().account.clone(),
+        name: project.name.get().clone(),
+        status: status.map(|status| status.name.clone()),
+        stage: status.map_or(0, |status| status.stage),
+        held: project.held,
+    }
+}
