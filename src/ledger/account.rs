@@ -24,6 +24,18 @@ pub enum Kind {
     Pool,
 }
 
+impl Kind {
+    /// Its name, as stored and as messages say it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Standalone => "standalone",
+            Kind::Connected => "connected",
+            Kind::Integrated => "integrated",
+            Kind::Pool => "pool",
+        }
+    }
+}
+
 /// What finalizing does with held credits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -32,6 +44,16 @@ pub enum Mode {
     Recycle,
     /// They are used up.
     Consume,
+}
+
+impl Mode {
+    /// Its name, as stored and as messages say it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mode::Recycle => "recycle",
+            Mode::Consume => "consume",
+        }
+    }
 }
 
 /// What becomes of a claim that does not fit.
@@ -44,6 +66,17 @@ pub enum OnInsufficient {
     Reject,
     /// It is placed down to the account's overdraft limit, then refused.
     Overdraw,
+}
+
+impl OnInsufficient {
+    /// Its name, as stored and as messages say it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OnInsufficient::Queue => "queue",
+            OnInsufficient::Reject => "reject",
+            OnInsufficient::Overdraw => "overdraw",
+        }
+    }
 }
 
 /// An account's credits.

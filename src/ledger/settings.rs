@@ -32,6 +32,18 @@ pub enum Effect {
     Release,
 }
 
+impl Effect {
+    /// Its name, as stored and as messages say it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Effect::None => "none",
+            Effect::Hold => "hold",
+            Effect::Settle => "settle",
+            Effect::Release => "release",
+        }
+    }
+}
+
 /// One status of the upstream's vocabulary.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,0 +1,116 @@
+//! What can go wrong with PostgreSQL, sorted by what is to be done about it.
+
+use sqlx::error::DatabaseError;
+use sqlx::migrate::MigrateError;
+
+/// What to do about an error of the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// The server is away or out of means: keep what is in hand, wait, try again.
+    Wait,
+    /// This transaction lost against another: try it again.
+    Retry,
+    /// What a message leads to is refused: find the message and park it.
+    Bisect,
+    /// Trying again would not help: the schema or the program is wrong. Stop and say so.
+    Stop,
+}
+
+/// An error of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// An error of the database or of the way to it.
+    #[error("{}", describe(.0))]
+    Database(#[source] sqlx::Error),
+    /// A migration failed.
+    #[error("the schema could not be migrated: {0}")]
+    Migrate(#[from] MigrateError),
+    /// The schema is not what this program needs.
+    #[error("{0}")]
+    Schema(String),
+    /// A stored row can't be read.
+    #[error("a row of {table} can't be read ({column}: {what}); run `creditd verify`")]
+    Row {
+        /// In which table.
+        table: &'static str,
+        /// Which column.
+        column: &'static str,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        StoreError::Database(error)
+    }
+}
+
+impl StoreError {
+    /// What to do about it.
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            StoreError::Database(error) => remedy(error),
+            StoreError::Migrate(_) | StoreError::Schema(_) | StoreError::Row { .. } => Remedy::Stop,
+        }
+    }
+
+    /// Whether the server can't be reached or can't serve.
+    pub fn is_away(&self) -> bool {
+        self.remedy() == Remedy::Wait
+    }
+}
+
+/// By SQLSTATE: classes 22 and 23 are the message's fault, lost races are tried again, class 42 is a schema
+/// that doesn't fit, and whatever is left is a server that is away or in trouble.
+fn remedy(error: &sqlx::Error) -> Remedy {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    match code.as_deref() {
+        Some("40001" | "40P01" | "55P03" | "57014") => Remedy::Retry,
+        Some(code) if code.starts_with("22") || code.starts_with("23") => Remedy::Bisect,
+        // Wrong password, no such role, no such database: an operator may be about to mend it.
+        Some(code) if code.starts_with("28") || code.starts_with("3D") => Remedy::Wait,
+        Some(code) if code.starts_with("42") || code.starts_with("3F") => Remedy::Stop,
+        Some(_) => Remedy::Wait,
+        None => match error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => Remedy::Wait,
+            _ => Remedy::Stop,
+        },
+    }
+}
+
+fn describe(error: &sqlx::Error) -> String {
+    match error.as_database_error() {
+        Some(refusal) => {
+            let code = refusal.code().unwrap_or_default().into_owned();
+            format!("PostgreSQL says: {} (SQLSTATE {code})", refusal.message())
+        }
+        None => match error {
+            sqlx::Error::PoolTimedOut => "PostgreSQL could not be reached in time".to_owned(),
+            other => format!("PostgreSQL: {other}"),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_way_to_the_server_is_waited_out() {
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        assert!(StoreError::from(sqlx::Error::Io(refused)).is_away());
+        assert!(StoreError::from(sqlx::Error::PoolTimedOut).is_away());
+    }
+
+    #[test]
+    fn an_error_of_the_program_stops_it() {
+        let error = StoreError::from(sqlx::Error::ColumnNotFound("x".into()));
+        assert_eq!(error.remedy(), Remedy::Stop);
+    }
+}

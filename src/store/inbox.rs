@@ -1,0 +1,164 @@
+//! The inbox: which messages came, what became of them, and how often they came again.
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+use super::StoreError;
+use super::rows::Table;
+use crate::ledger::booking::LogNumber;
+use crate::ledger::ids::MessageKey;
+use crate::ledger::inbox::{Fingerprint, Inbox};
+use crate::ledger::moment::Timestamp;
+use crate::ledger::outcome::Outcome;
+
+/// A message that came for the first time.
+#[derive(Clone, Debug)]
+pub struct InboxRow {
+    /// Which message.
+    pub key: MessageKey,
+    /// Its type.
+    pub message_type: String,
+    /// A digest of its type and decoded data.
+    pub fingerprint: Fingerprint,
+    /// When its sender says that it happened.
+    pub time: Option<Timestamp>,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The stretch of the log that it wrote.
+    pub log: Option<(LogNumber, LogNumber)>,
+}
+
+/// A message that came again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repeated {
+    /// Which message.
+    pub key: MessageKey,
+    /// How often the same came.
+    pub deliveries: i64,
+    /// How often other data came under its key.
+    pub conflicts: i64,
+}
+
+/// An outcome's name, reason and detail, as stored.
+pub(super) fn outcome_columns(outcome: &Outcome) -> (&'static str, Option<&'static str>, Option<&str>) {
+    match outcome {
+        Outcome::Applied => ("applied", None, None),
+        Outcome::Stale => ("stale", None, Some("everything it says was said by a newer message before")),
+        Outcome::Rejected => ("rejected", Some("hold_rejected"), None),
+        Outcome::Parked(parking) => ("parked", Some(parking.reason.as_str()), Some(&parking.detail)),
+    }
+}
+
+/// What is known of `keys`.
+pub(super) async fn known(connection: &mut PgConnection, keys: &[MessageKey]) -> Result<Inbox, StoreError> {
+    let sources: Vec<_> = keys.iter().map(|key| key.source.to_string()).collect();
+    let ids: Vec<_> = keys.iter().map(|key| key.id.to_string()).collect();
+    let rows = sqlx::query!(
+        r#"select inbox.source, inbox.id, inbox.fingerprint
+             from unnest($1::text[], $2::text[]) asked (source, id)
+            cross join lateral (
+                  select source, id, fingerprint from inbox
+                   where inbox.source = asked.source and inbox.id = asked.id) inbox"#,
+        &sources,
+        &ids,
+    )
+    .fetch_all(connection)
+    .await?;
+    let table = Table("inbox");
+    let known: Result<Vec<_>, StoreError> = rows
+        .into_iter()
+        .map(|row| Ok((MessageKey::new(&row.source, &row.id), table.digest(&row.fingerprint)?.0)))
+        .collect();
+    Ok(Inbox::of(known?))
+}
+
+/// Writes the rows of messages that came for the first time.
+pub(super) async fn insert(connection: &mut PgConnection, rows: &[InboxRow]) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let sources: Vec<_> = rows.iter().map(|row| row.key.source.to_string()).collect();
+    let ids: Vec<_> = rows.iter().map(|row| row.key.id.to_string()).collect();
+    let types: Vec<_> = rows.iter().map(|row| row.message_type.clone()).collect();
+    let fingerprints: Vec<_> = rows.iter().map(|row| row.fingerprint.to_vec()).collect();
+    let times: Vec<_> = rows.iter().map(|row| row.time.map(Timestamp::to_offset_date_time)).collect();
+    let received: Vec<_> = rows.iter().map(|row| row.received_at.to_offset_date_time()).collect();
+    let columns: Vec<_> = rows.iter().map(|row| outcome_columns(&row.outcome)).collect();
+    let outcomes: Vec<_> = columns.iter().map(|(outcome, _, _)| (*outcome).to_owned()).collect();
+    let reasons: Vec<_> = columns.iter().map(|(_, reason, _)| reason.map(str::to_owned)).collect();
+    let details: Vec<_> = columns.iter().map(|(_, _, detail)| detail.map(str::to_owned)).collect();
+    let firsts: Vec<_> = rows.iter().map(|row| row.log.map(|(first, _)| first.0)).collect();
+    let lasts: Vec<_> = rows.iter().map(|row| row.log.map(|(_, last)| last.0)).collect();
+    sqlx::query!(
+        "insert into inbox (source, id, type, fingerprint, time, received_at, outcome, reason, detail,
+                            log_first, log_last)
+         select * from unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::timestamptz[],
+                              $6::timestamptz[], $7::text[], $8::text[], $9::text[], $10::bigint[],
+                              $11::bigint[])",
+        &sources,
+        &ids,
+        &types,
+        &fingerprints,
+        &times as &[Option<OffsetDateTime>],
+        &received,
+        &outcomes,
+        &reasons as &[Option<String>],
+        &details as &[Option<String>],
+        &firsts as &[Option<i64>],
+        &lasts as &[Option<i64>],
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Counts messages that came again. Each key appears once in `rows`.
+pub(super) async fn count(connection: &mut PgConnection, rows: &[Repeated]) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let sources: Vec<_> = rows.iter().map(|row| row.key.source.to_string()).collect();
+    let ids: Vec<_> = rows.iter().map(|row| row.key.id.to_string()).collect();
+    let deliveries: Vec<_> = rows.iter().map(|row| row.deliveries).collect();
+    let conflicts: Vec<_> = rows.iter().map(|row| row.conflicts).collect();
+    sqlx::query!(
+        "update inbox set deliveries = inbox.deliveries + again.deliveries,
+                          conflicts = inbox.conflicts + again.conflicts
+           from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[])
+                again (source, id, deliveries, conflicts)
+          where inbox.source = again.source and inbox.id = again.id",
+        &sources,
+        &ids,
+        &deliveries,
+        &conflicts,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes what became of a parked message that was offered again.
+pub(super) async fn update(
+    connection: &mut PgConnection,
+    key: &MessageKey,
+    outcome: &Outcome,
+    log: Option<(LogNumber, LogNumber)>,
+) -> Result<(), StoreError> {
+    let (name, reason, detail) = outcome_columns(outcome);
+    sqlx::query!(
+        "update inbox set outcome = $3, reason = $4, detail = $5, log_first = $6, log_last = $7
+          where source = $1 and id = $2",
+        &*key.source,
+        &*key.id,
+        name,
+        reason,
+        detail,
+        log.map(|(first, _)| first.0),
+        log.map(|(_, last)| last.0),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! Reading the log: entries and notices in their one order.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::rows::{EntryRecord, Table};
+use super::{Store, StoreError};
+use crate::ledger::booking::{Cause, Entry, LogNumber};
+use crate::ledger::ids::{AccountId, MessageKey, OrganizationId};
+use crate::ledger::moment::Timestamp;
+use crate::ledger::notice::NoticeKind;
+
+/// A stored notice. Its body is kept as it was said, whatever later versions would say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredNotice {
+    /// Its place in the ledger's order.
+    pub number: LogNumber,
+    /// About which account.
+    pub account_id: AccountId,
+    /// The organization that the account belonged to then.
+    pub organization_id: Option<OrganizationId>,
+    /// Of which kind.
+    pub kind: NoticeKind,
+    /// Its place among the account's notices of its kind.
+    pub sequence: i64,
+    /// When it was said.
+    pub at: Timestamp,
+    /// Which message brought it about.
+    pub cause: Arc<Cause>,
+    /// What it says.
+    pub body: Value,
+}
+
+/// A line of the log as it is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LogLine {
+    /// Credits moved.
+    Entry(Box<Entry>),
+    /// Something was said.
+    Notice(Box<StoredNotice>),
+}
+
+impl LogLine {
+    /// Its place in the ledger's order.
+    pub fn number(&self) -> LogNumber {
+        match self {
+            LogLine::Entry(entry) => entry.number,
+            LogLine::Notice(notice) => notice.number,
+        }
+    }
+}
+
+impl Store {
+    /// The lines after `after`, in order and without a gap, `limit` at most.
+    ///
+    /// Numbers are drawn under the ledger's lock, which is held until the commit; so once a number is seen
+    /// in the ledger's row, every line up to it can be seen too.
+    pub async fn log_after(&self, after: LogNumber, limit: i64) -> Result<Vec<LogLine>, StoreError> {
+        let last = sqlx::query_scalar!("select log_last from ledger").fetch_one(&self.pool).await?;
+        let through = last.min(after.0.saturating_add(limit));
+        if through <= after.0 {
+            return Ok(Vec::new());
+        }
+        let mut lines = self.entries_between(after.0, through).await?;
+        lines.extend(self.notices_between(after.0, through).await?);
+        lines.sort_by_key(LogLine::number);
+        let expected = (after.0 + 1)..=through;
+        if !lines.iter().map(|line| line.number().0).eq(expected) {
+            let what = format!("{} lines where {} are numbered", lines.len(), through - after.0);
+            let what = format!("{what}, after number {after}");
+            return Err(Table("log").unreadable("log_number", what));
+        }
+        Ok(lines)
+    }
+
+    async fn entries_between(&self, after: i64, through: i64) -> Result<Vec<LogLine>, StoreError> {
+        let rows = sqlx::query_as!(
+            EntryRecord,
+            "select log_number, account_id, organization_id, sequence, at, kind, from_side, to_side, credits,
+                    project_id, total, held, consumed, cause_source, cause_id, cause_type, traceparent,
+                    reason, actor, digest
+               from entry where log_number > $1 and log_number <= $2 order by log_number",
+            after,
+            through,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(|row| Ok(LogLine::Entry(Box::new(row.try_into()?)))).collect()
+    }
+
+    async fn notices_between(&self, after: i64, through: i64) -> Result<Vec<LogLine>, StoreError> {
+        let rows = sqlx::query!(
+            "select log_number, account_id, organization_id, kind, sequence, at, cause_source, cause_id,
+                    cause_type, traceparent, body
+               from notice where log_number > $1 and log_number <= $2 order by log_number",
+            after,
+            through,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let table = Table("notice");
+        let line = |row: _| Ok(LogLine::Notice(Box::new(row)));
+        rows.into_iter()
+            .map(|row| {
+                let cause = Cause {
+                    key: MessageKey::new(&row.cause_source, &row.cause_id),
+                    message_type: row.cause_type.into(),
+                    traceparent: row.traceparent.map(Into::into),
+                };
+                let organization_id = row.organization_id.map(|id| table.id("organization_id", id));
+                line(StoredNotice {
+                    number: LogNumber(row.log_number),
+                    account_id: table.id("account_id", row.account_id)?,
+                    organization_id: organization_id.transpose()?,
+                    kind: match row.kind.as_str() {
+                        "alert" => NoticeKind::Alert,
+                        "hold" => NoticeKind::Hold,
+                        other => return Err(table.unreadable("kind", format!("unknown kind {other:?}"))),
+                    },
+                    sequence: row.sequence,
+                    at: Timestamp::cut(row.at),
+                    cause: Arc::new(cause),
+                    body: row.body,
+                })
+            })
+            .collect()
+    }
+
+    /// The entries that a message brought about: those of its stretch of the log.
+    pub async fn entries_of(&self, first: LogNumber, last: LogNumber) -> Result<Vec<Entry>, StoreError> {
+        let lines = self.entries_between(first.0 - 1, last.0).await?;
+        let entries = lines.into_iter().filter_map(|line| match line {
+            LogLine::Entry(entry) => Some(*entry),
+            LogLine::Notice(_) => None,
+        });
+        Ok(entries.collect())
+    }
+}

@@ -1,0 +1,94 @@
+//! PostgreSQL. All SQL lives here; what crosses are the ledger's own types.
+//!
+//! Lock order: [`Store::begin`] locks the ledger's row before anything else, so transactions that write the
+//! books run one after the other. The relay's row is locked by nobody who holds that one.
+//!
+//! No database work is ever cancelled half-way (a cancelled `begin` could return a connection with an open
+//! transaction to the pool): time limits are the server's, set on every connection.
+
+mod batch;
+mod error;
+mod inbox;
+mod load;
+mod log;
+mod parked;
+mod relay;
+mod reports;
+mod rows;
+mod save;
+pub mod schema;
+mod verify;
+mod versions;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+pub use batch::{Batch, Received};
+pub use error::{Remedy, StoreError};
+pub use inbox::{InboxRow, Repeated};
+pub use log::{LogLine, StoredNotice};
+pub use parked::{Parcel, ParkedRow};
+pub use relay::Lease;
+pub use reports::{AccountRow, MessageFate, OrganizationRow, ParkedSummary, ProjectFilter, ProjectRow};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+pub use verify::{Finding, Progress, Verification};
+
+/// How to reach the database.
+#[derive(Clone, Debug)]
+pub struct StoreSettings {
+    /// As whom, and where.
+    pub url: SecretString,
+    /// The schema that is the ledger.
+    pub schema: String,
+    /// How long a statement may take before the server ends it.
+    pub statement_timeout: Duration,
+    /// How many connections are opened at most.
+    pub connections_max: u32,
+}
+
+/// How long to wait for a connection before the server counts as away.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A ledger in PostgreSQL.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: PgPool,
+    schema: String,
+}
+
+impl Store {
+    /// A store that connects when it is first used.
+    pub fn new(settings: &StoreSettings) -> Result<Self, StoreError> {
+        let statement_ms = settings.statement_timeout.as_millis().to_string();
+        let options = PgConnectOptions::from_str(settings.url.expose_secret())?
+            .application_name("creditd")
+            .options([
+                ("search_path", settings.schema.as_str()),
+                ("statement_timeout", &statement_ms),
+                ("lock_timeout", &statement_ms),
+                ("idle_in_transaction_session_timeout", &statement_ms),
+            ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(settings.connections_max)
+            .acquire_timeout(CONNECT_TIMEOUT)
+            .connect_lazy_with(options);
+        Ok(Self { pool, schema: settings.schema.clone() })
+    }
+
+    /// Checks that the server can be reached and that the schema fits this program.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        schema::check(&mut connection, &self.schema).await
+    }
+
+    /// The schema that is the ledger.
+    pub fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    /// Closes all connections once they are given back.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

@@ -1,0 +1,189 @@
+//! Parked messages: kept whole with their reason, and offered again when what they wait for has come.
+
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+use super::inbox::outcome_columns;
+use super::rows::Table;
+use super::{Store, StoreError};
+use crate::contract::raw::RawMessage;
+use crate::ledger::ids::MessageKey;
+use crate::ledger::moment::Timestamp;
+use crate::ledger::outcome::{Outcome, Parking, WaitsFor};
+
+/// A message to be parked.
+#[derive(Clone, Debug)]
+pub struct Parcel {
+    /// The message as it came.
+    pub raw: RawMessage,
+    /// Why it is parked.
+    pub parking: Parking,
+    /// Which message it is, where that could be read.
+    pub key: Option<MessageKey>,
+    /// Its type, where that could be read.
+    pub message_type: Option<String>,
+    /// When it came.
+    pub received_at: Timestamp,
+}
+
+/// A parked message that is due to be offered again.
+#[derive(Clone, Debug)]
+pub struct ParkedRow {
+    /// Its number among the parked.
+    pub parked_id: i64,
+    /// The message as it came.
+    pub raw: RawMessage,
+}
+
+/// PostgreSQL's texts can't hold NUL.
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "\u{FFFD}")
+}
+
+fn envelope_of(raw: &RawMessage) -> String {
+    let RawMessage { routing_key, content_type, headers, properties, body: _ } = raw;
+    json!({
+        "routing_key": routing_key,
+        "content_type": content_type,
+        "headers": headers,
+        "properties": properties,
+    })
+    .to_string()
+}
+
+fn raw_of(envelope: &str, body: Vec<u8>) -> Result<RawMessage, StoreError> {
+    let unreadable = |what: String| Table("parked").unreadable("envelope", what);
+    let mut envelope: Value = serde_json::from_str(envelope).map_err(|error| unreadable(error.to_string()))?;
+    let mut take = |member: &str| envelope.get_mut(member).map(Value::take).unwrap_or_default();
+    let object = |value: Value| match value {
+        Value::Object(members) => Ok(members),
+        other => Err(unreadable(format!("{other} is no object"))),
+    };
+    Ok(RawMessage {
+        routing_key: take("routing_key").as_str().unwrap_or_default().to_owned(),
+        content_type: take("content_type").as_str().map(str::to_owned),
+        headers: object(take("headers"))?,
+        properties: object(take("properties"))?,
+        body,
+    })
+}
+
+/// Parks messages. One that is parked already is counted.
+pub(super) async fn insert(connection: &mut PgConnection, parcels: &[Parcel]) -> Result<(), StoreError> {
+    // Few messages are parked, and the same may be there twice: one statement each.
+    for parcel in parcels {
+        let hash = parcel.raw.fingerprint();
+        let Parking { reason, detail, waits_for } = &parcel.parking;
+        sqlx::query!(
+            "insert into parked (content_hash, reason, detail, source, message_id, type, waits_for,
+                                 received_at, envelope, body)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::json, $10)
+             on conflict (content_hash) do update set deliveries = parked.deliveries + 1",
+            hash.as_slice(),
+            reason.as_str(),
+            without_nul(detail),
+            parcel.key.as_ref().map(|key| &*key.source),
+            parcel.key.as_ref().map(|key| &*key.id),
+            parcel.message_type.as_deref().map(without_nul),
+            waits_for.as_ref().map(ToString::to_string),
+            parcel.received_at.to_offset_date_time(),
+            envelope_of(&parcel.raw),
+            &parcel.raw.body,
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Marks those as due that wait for what has `appeared`.
+pub(super) async fn mark_due(
+    connection: &mut PgConnection,
+    appeared: &[WaitsFor],
+) -> Result<(), StoreError> {
+    if appeared.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<_> = appeared.iter().map(ToString::to_string).collect();
+    sqlx::query!(
+        "update parked set due = true
+          where waits_for = any($1) and done_at is null and not due",
+        &keys,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes what became of one that was offered again: done with it, or parked anew.
+pub(super) async fn offered(
+    connection: &mut PgConnection,
+    parked_id: i64,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let (name, _, _) = outcome_columns(outcome);
+    let parking = match outcome {
+        Outcome::Parked(parking) => Some(parking),
+        Outcome::Applied | Outcome::Stale | Outcome::Rejected => None,
+    };
+    let done_at: Option<OffsetDateTime> = parking.is_none().then(|| now.to_offset_date_time());
+    sqlx::query!(
+        "update parked
+            set due = false, done_at = $2, done_outcome = $3, reason = coalesce($4, reason),
+                detail = coalesce($5, detail), waits_for = $6
+          where parked_id = $1",
+        parked_id,
+        done_at,
+        done_at.map(|_| name),
+        parking.map(|parking| parking.reason.as_str()),
+        parking.map(|parking| without_nul(&parking.detail)),
+        parking.and_then(|parking| parking.waits_for.as_ref()).map(ToString::to_string),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+impl Store {
+    /// Parked messages whose reason may have gone, oldest first, `limit` at most.
+    pub async fn due_messages(&self, limit: i64) -> Result<Vec<ParkedRow>, StoreError> {
+        let rows = sqlx::query!(
+            r#"select parked_id, envelope::text as "envelope!", body from parked
+                where due and done_at is null order by parked_id limit $1"#,
+            limit,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(ParkedRow { parked_id: row.parked_id, raw: raw_of(&row.envelope, row.body)? })
+            })
+            .collect()
+    }
+
+    /// Counts one more try of a message alone, before it is tried. Says the how manyth it is.
+    pub async fn count_try(&self, content_hash: &[u8; 32]) -> Result<i32, StoreError> {
+        let tries = sqlx::query_scalar!(
+            "insert into suspect (content_hash, tries, last_try_at) values ($1, 1, now())
+             on conflict (content_hash) do update set tries = suspect.tries + 1, last_try_at = now()
+             returning tries",
+            content_hash.as_slice(),
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(tries)
+    }
+}
+
+/// Forgets the tries of a message that came through, or that is parked now.
+pub(super) async fn clear_tries(
+    connection: &mut PgConnection,
+    content_hash: &[u8; 32],
+) -> Result<(), StoreError> {
+    sqlx::query!("delete from suspect where content_hash = $1", content_hash.as_slice())
+        .execute(connection)
+        .await?;
+    Ok(())
+}

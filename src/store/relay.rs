@@ -1,0 +1,116 @@
+//! The relay's row: who publishes the log, and up to where it is published. It stands outside the ledger's
+//! lock, and goes by the database's clock.
+
+use std::time::Duration;
+
+use sqlx::postgres::types::PgInterval;
+
+use super::{Store, StoreError};
+use crate::ledger::booking::LogNumber;
+
+/// The right to publish, until it ends or another takes it over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Rises with every owner; the cursor moves only for the epoch that is the row's own.
+    pub epoch: i64,
+    /// All of the log up to here is published.
+    pub published: LogNumber,
+}
+
+/// Where the relay stands.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct RelayStatus {
+    /// All of the log up to here is published.
+    pub published: LogNumber,
+    /// The last number in the log.
+    pub log_last: LogNumber,
+    /// How many events no queue took.
+    pub unroutable: i64,
+    /// Who publishes, if anybody has the lease.
+    pub owner: Option<String>,
+    /// How often the lease changed hands.
+    pub epoch: i64,
+}
+
+fn interval(time_to_live: Duration) -> PgInterval {
+    let microseconds = i64::try_from(time_to_live.as_micros()).expect("a lease lasts seconds");
+    PgInterval { months: 0, days: 0, microseconds }
+}
+
+impl Store {
+    /// Takes the lease if nobody has it.
+    pub async fn take_lease(
+        &self,
+        owner: &str,
+        time_to_live: Duration,
+    ) -> Result<Option<Lease>, StoreError> {
+        let row = sqlx::query!(
+            "update relay set owner = $1, epoch = epoch + 1, lease_until = now() + $2
+              where lease_until < now() returning epoch, published",
+            owner,
+            interval(time_to_live),
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(row.map(|row| Lease { epoch: row.epoch, published: LogNumber(row.published) }))
+    }
+
+    /// Lengthens the lease. Says whether it was still this epoch's.
+    pub async fn renew_lease(&self, epoch: i64, time_to_live: Duration) -> Result<bool, StoreError> {
+        let renewed = sqlx::query!(
+            "update relay set lease_until = now() + $2 where epoch = $1 and owner is not null",
+            epoch,
+            interval(time_to_live),
+        );
+        Ok(renewed.execute(&self.pool).await?.rows_affected() == 1)
+    }
+
+    /// Moves the cursor and lengthens the lease. Says whether it was still this epoch's; if not, nothing is
+    /// moved.
+    pub async fn advance(
+        &self,
+        epoch: i64,
+        published: LogNumber,
+        unroutable: i64,
+        time_to_live: Duration,
+    ) -> Result<bool, StoreError> {
+        let moved = sqlx::query!(
+            "update relay set published = $2, unroutable = unroutable + $3, lease_until = now() + $4
+              where epoch = $1 and owner is not null and published <= $2",
+            epoch,
+            published.0,
+            unroutable,
+            interval(time_to_live),
+        );
+        Ok(moved.execute(&self.pool).await?.rows_affected() == 1)
+    }
+
+    /// Gives the lease back, so that another need not wait for its end.
+    pub async fn release_lease(&self, epoch: i64) -> Result<(), StoreError> {
+        sqlx::query!(
+            "update relay set owner = null, lease_until = '-infinity' where epoch = $1",
+            epoch
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Where the relay stands.
+    pub async fn relay_status(&self) -> Result<RelayStatus, StoreError> {
+        let row = sqlx::query!(
+            r#"select relay.published, relay.unroutable, relay.epoch, ledger.log_last,
+                      case when lease_until >= now() then relay.owner end as owner
+                 from relay cross join ledger"#
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(RelayStatus {
+            published: LogNumber(row.published),
+            log_last: LogNumber(row.log_last),
+            unroutable: row.unroutable,
+            owner: row.owner,
+            epoch: row.epoch,
+        })
+    }
+}

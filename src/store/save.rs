@@ -1,0 +1,260 @@
+//! Writing what a batch changed, one statement a table.
+
+use serde_json::Value;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+use super::StoreError;
+use super::rows::{account_versions, organization_versions, project_versions};
+use crate::ledger::account::{Account, Organization};
+use crate::ledger::booking::Entry;
+use crate::ledger::books::{Changes, LedgerState, LogRecord};
+use crate::ledger::digest;
+use crate::ledger::moment::Timestamp;
+use crate::ledger::notice::Notice;
+use crate::ledger::project::Project;
+
+/// Writes accounts, organizations, projects, entries and notices.
+pub(super) async fn books(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
+    let (mut entries, mut notices) = (Vec::new(), Vec::new());
+    for record in &changes.log {
+        match record {
+            LogRecord::Entry(entry) => entries.push(entry),
+            LogRecord::Notice(notice) => notices.push(notice),
+        }
+    }
+    save_organizations(connection, &changes.organizations).await?;
+    save_accounts(connection, &changes.accounts).await?;
+    save_projects(connection, &changes.projects).await?;
+    insert_entries(connection, &entries).await?;
+    insert_notices(connection, &notices).await
+}
+
+/// Writes the ledger's own row.
+pub(super) async fn ledger(
+    connection: &mut PgConnection,
+    ledger: &LedgerState,
+    last_at: Timestamp,
+) -> Result<(), StoreError> {
+    // The settings are large and seldom change: they are written when their number does.
+    sqlx::query!(
+        "update ledger
+            set version = version + 1, log_last = $1, ticket_last = $2, last_at = $3,
+                settings = case when settings_number = $4 then settings else $5 end,
+                settings_number = $4",
+        ledger.log_last.0,
+        ledger.ticket_last.0,
+        last_at.to_offset_date_time(),
+        ledger.settings_number,
+        as_json(&*ledger.settings),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+fn as_json<T: serde::Serialize>(value: T) -> Value {
+    serde_json::to_value(value).expect("settings, rules and prices are plain JSON")
+}
+
+/// One column of many rows.
+fn column<'r, R, T>(rows: &'r [R], value: impl Fn(&'r R) -> T) -> Vec<T> {
+    rows.iter().map(value).collect()
+}
+
+fn text<T: ToString>(value: Option<T>) -> Option<String> {
+    value.map(|value| value.to_string())
+}
+
+async fn save_organizations(
+    connection: &mut PgConnection,
+    rows: &[Organization],
+) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into organization (organization_id, name, contact, alert_rules, versions)
+         select * from unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::jsonb[])
+         on conflict (organization_id) do update
+            set name = excluded.name, contact = excluded.contact, alert_rules = excluded.alert_rules,
+                versions = excluded.versions",
+        &column(rows, |row| row.id.to_string()),
+        &column(rows, |row| text(row.name.get().as_deref())) as &[Option<String>],
+        &column(rows, |row| text(row.contact.get().as_deref())) as &[Option<String>],
+        &column(rows, |row| row.alert_rules.get().as_ref().map(as_json)) as &[Option<Value>],
+        &column(rows, organization_versions),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn save_accounts(connection: &mut PgConnection, rows: &[Account]) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into account (account_id, kind, organization_id, name, contact, capacity, allocation, mode,
+                on_insufficient, overdraft_limit, alert_rules, versions, plan, total, held, consumed,
+                queued_projects, queued_credits, entries, alerts, holds, digest, raised)
+         select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[],
+                $7::bigint[], $8::text[], $9::text[], $10::bigint[], $11::jsonb[], $12::jsonb[],
+                $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[],
+                $19::bigint[], $20::bigint[], $21::bigint[], $22::bytea[], $23::jsonb[])
+         on conflict (account_id) do update
+            set kind = excluded.kind, organization_id = excluded.organization_id, name = excluded.name,
+                contact = excluded.contact, capacity = excluded.capacity, allocation = excluded.allocation,
+                mode = excluded.mode, on_insufficient = excluded.on_insufficient,
+                overdraft_limit = excluded.overdraft_limit, alert_rules = excluded.alert_rules,
+                versions = excluded.versions, plan = excluded.plan, total = excluded.total,
+                held = excluded.held, consumed = excluded.consumed,
+                queued_projects = excluded.queued_projects, queued_credits = excluded.queued_credits,
+                entries = excluded.entries, alerts = excluded.alerts, holds = excluded.holds,
+                digest = excluded.digest, raised = excluded.raised",
+        &column(rows, |row| row.id.to_string()),
+        &column(rows, |row| row.kind.get().as_str().to_owned()),
+        &column(rows, |row| text(row.organization_id.get().as_ref())) as &[Option<String>],
+        &column(rows, |row| text(row.name.get().as_deref())) as &[Option<String>],
+        &column(rows, |row| text(row.contact.get().as_deref())) as &[Option<String>],
+        &column(rows, |row| row.capacity.get().0),
+        &column(rows, |row| row.allocation.get().0),
+        &column(rows, |row| row.mode.get().as_str().to_owned()),
+        &column(rows, |row| text(row.on_insufficient.get().map(|policy| policy.as_str()))) as &[Option<String>],
+        &column(rows, |row| row.overdraft_limit.get().0),
+        &column(rows, |row| row.alert_rules.get().as_ref().map(as_json)) as &[Option<Value>],
+        &column(rows, account_versions),
+        &column(rows, |row| row.plan.0),
+        &column(rows, |row| row.balance.total.0),
+        &column(rows, |row| row.balance.held.0),
+        &column(rows, |row| row.balance.consumed.0),
+        &column(rows, |row| row.queued.projects),
+        &column(rows, |row| row.queued.credits.0),
+        &column(rows, |row| row.sequences.entries),
+        &column(rows, |row| row.sequences.alerts),
+        &column(rows, |row| row.sequences.holds),
+        &column(rows, |row| row.digest.0.to_vec()),
+        &column(rows, |row| as_json(&row.raised)),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn save_projects(connection: &mut PgConnection, rows: &[Project]) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let chain = |row: &Project| row.chain.clone().expect("a project that is saved has an account");
+    sqlx::query!(
+        "insert into project (project_id, account_id, status, effect, stage, price_said, price_credits,
+                final_credits, name, versions, mode, chain_account, chain_pool, held, consumed, ticket,
+                waiting_since, aside, refused, state, wanted)
+         select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::jsonb[],
+                $7::bigint[], $8::bigint[], $9::text[], $10::jsonb[], $11::text[], $12::text[], $13::text[],
+                $14::bigint[], $15::bigint[], $16::bigint[], $17::timestamptz[], $18::boolean[],
+                $19::bigint[], $20::text[], $21::bigint[])
+         on conflict (project_id) do update
+            set account_id = excluded.account_id, status = excluded.status, effect = excluded.effect,
+                stage = excluded.stage, price_said = excluded.price_said,
+                price_credits = excluded.price_credits, final_credits = excluded.final_credits,
+                name = excluded.name, versions = excluded.versions, mode = excluded.mode,
+                chain_account = excluded.chain_account, chain_pool = excluded.chain_pool,
+                held = excluded.held, consumed = excluded.consumed, ticket = excluded.ticket,
+                waiting_since = excluded.waiting_since, aside = excluded.aside,
+                refused = excluded.refused, state = excluded.state, wanted = excluded.wanted",
+        &column(rows, |row| row.id.to_string()),
+        &column(rows, |row| text(row.account.get().as_ref()).unwrap_or_default()),
+        &column(rows, |row| row.status.get().as_ref().map(|status| status.name.to_string()))
+            as &[Option<String>],
+        &column(rows, |row| row.status.get().as_ref().map(|status| status.effect.as_str().to_owned()))
+            as &[Option<String>],
+        &column(rows, |row| row.status.get().as_ref().map(|status| i32::from(status.stage)))
+            as &[Option<i32>],
+        &column(rows, |row| row.price.get().as_ref().map(|tag| as_json(&tag.said))) as &[Option<Value>],
+        &column(rows, |row| row.credits().map(|credits| credits.0)) as &[Option<i64>],
+        &column(rows, |row| row.final_credits.get().map(|credits| credits.0)) as &[Option<i64>],
+        &column(rows, |row| text(row.name.get().as_deref())) as &[Option<String>],
+        &column(rows, project_versions),
+        &column(rows, |row| row.mode.as_str().to_owned()),
+        &column(rows, |row| chain(row).account.to_string()),
+        &column(rows, |row| text(chain(row).pool)) as &[Option<String>],
+        &column(rows, |row| row.held.0),
+        &column(rows, |row| row.consumed.0),
+        &column(rows, |row| row.claim.map(|claim| claim.ticket.0)) as &[Option<i64>],
+        &column(rows, |row| row.claim.map(|claim| claim.since.to_offset_date_time()))
+            as &[Option<OffsetDateTime>],
+        &column(rows, |row| row.claim.map(|claim| claim.aside)) as &[Option<bool>],
+        &column(rows, |row| row.refused.map(|credits| credits.0)) as &[Option<i64>],
+        &column(rows, |row| row.state().as_str().to_owned()),
+        &column(rows, |row| row.target().held.0),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_entries(connection: &mut PgConnection, rows: &[&Entry]) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into entry (log_number, account_id, organization_id, sequence, at, kind, from_side, to_side,
+                credits, project_id, total, held, consumed, cause_source, cause_id, cause_type, traceparent,
+                reason, actor, layout, digest)
+         select * from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[],
+                $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[], $11::bigint[],
+                $12::bigint[], $13::bigint[], $14::text[], $15::text[], $16::text[], $17::text[],
+                $18::text[], $19::text[], $20::smallint[], $21::bytea[])",
+        &column(rows, |row| row.number.0),
+        &column(rows, |row| row.account_id.to_string()),
+        &column(rows, |row| text(row.organization_id.as_ref())) as &[Option<String>],
+        &column(rows, |row| row.sequence),
+        &column(rows, |row| row.at.to_offset_date_time()),
+        &column(rows, |row| row.kind.as_str().to_owned()),
+        &column(rows, |row| row.from.as_str().to_owned()),
+        &column(rows, |row| row.to.as_str().to_owned()),
+        &column(rows, |row| row.credits.0),
+        &column(rows, |row| text(row.project_id.as_ref())) as &[Option<String>],
+        &column(rows, |row| row.balance.total.0),
+        &column(rows, |row| row.balance.held.0),
+        &column(rows, |row| row.balance.consumed.0),
+        &column(rows, |row| row.cause.key.source.to_string()),
+        &column(rows, |row| row.cause.key.id.to_string()),
+        &column(rows, |row| row.cause.message_type.to_string()),
+        &column(rows, |row| text(row.cause.traceparent.as_deref())) as &[Option<String>],
+        &column(rows, |row| text(row.reason.as_deref())) as &[Option<String>],
+        &column(rows, |row| text(row.actor.as_deref())) as &[Option<String>],
+        &column(rows, |_| digest::LAYOUT),
+        &column(rows, |row| row.digest.0.to_vec()),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_notices(connection: &mut PgConnection, rows: &[&Notice]) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into notice (log_number, account_id, organization_id, kind, sequence, at, cause_source,
+                cause_id, cause_type, traceparent, body)
+         select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[],
+                $6::timestamptz[], $7::text[], $8::text[], $9::text[], $10::text[], $11::jsonb[])",
+        &column(rows, |row| row.number.0),
+        &column(rows, |row| row.account_id.to_string()),
+        &column(rows, |row| text(row.organization_id.as_ref())) as &[Option<String>],
+        &column(rows, |row| row.body.kind().as_str().to_owned()),
+        &column(rows, |row| row.sequence),
+        &column(rows, |row| row.at.to_offset_date_time()),
+        &column(rows, |row| row.cause.key.source.to_string()),
+        &column(rows, |row| row.cause.key.id.to_string()),
+        &column(rows, |row| row.cause.message_type.to_string()),
+        &column(rows, |row| text(row.cause.traceparent.as_deref())) as &[Option<String>],
+        &column(rows, |row| as_json(&row.body)),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

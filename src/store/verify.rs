@@ -1,0 +1,412 @@
+//! `creditd verify`: the books recomputed from the entries alone, and every number held against every other
+//! (DESIGN 3.2, 3.4). One snapshot; nothing is locked, and the daemon goes on meanwhile.
+
+use std::collections::HashMap;
+
+use futures_util::TryStreamExt;
+use serde::Serialize;
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
+
+use super::rows::{AccountRecord, EntryRecord};
+use super::{Store, StoreError};
+use crate::ledger::account::{Account, Balance};
+use crate::ledger::booking::{Entry, EntryKind, Side};
+use crate::ledger::credits::Credits;
+use crate::ledger::digest::{Digest, LAYOUT, of_entry};
+use crate::ledger::ids::AccountId;
+
+/// Something that differs: where, and by how much.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Where: `account acme`, `project p-1`, `log`.
+    pub place: String,
+    /// What was found and what was expected.
+    pub what: String,
+}
+
+/// What was checked, and what differs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verification {
+    /// Accounts that were recomputed.
+    pub accounts: u64,
+    /// Projects that were held against their entries.
+    pub projects: u64,
+    /// Entries that were replayed, digests included.
+    pub entries: u64,
+    /// Notices that were counted.
+    pub notices: u64,
+    /// What differs; nothing where all is well.
+    pub findings: Vec<Finding>,
+}
+
+/// Is told how many entries are done, and of how many.
+pub type Progress<'p> = &'p mut (dyn FnMut(u64, u64) + Send);
+
+/// No more than so many findings of one kind are told.
+const FINDINGS_MAX: i64 = 100;
+
+impl Store {
+    /// A snapshot that many queries can read.
+    pub(super) async fn snapshot(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        let mut snapshot = self.pool.begin().await?;
+        sqlx::query("set transaction isolation level repeatable read, read only")
+            .execute(&mut *snapshot)
+            .await?;
+        Ok(snapshot)
+    }
+
+    /// Checks the whole ledger.
+    pub async fn verify(&self, progress: Progress<'_>) -> Result<Verification, StoreError> {
+        let mut snapshot = self.snapshot().await?;
+        // A ledger of years takes longer to read than a statement of the daemon may.
+        sqlx::query("set local statement_timeout = 0").execute(&mut *snapshot).await?;
+        let mut findings = Vec::new();
+        let accounts = load_accounts(&mut snapshot).await?;
+        let entries = replay(&mut snapshot, &accounts, &mut findings, progress).await?;
+        let notices = check_notices(&mut snapshot, &mut findings).await?;
+        check_log(&mut snapshot, &mut findings).await?;
+        let projects = check_projects(&mut snapshot, &mut findings).await?;
+        check_sums(&mut snapshot, &mut findings).await?;
+        check_counters(&mut snapshot, &mut findings).await?;
+        snapshot.rollback().await?;
+        let accounts = u64::try_from(accounts.len()).unwrap_or(u64::MAX);
+        Ok(Verification { accounts, projects, entries, notices, findings })
+    }
+}
+
+fn count(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+async fn load_accounts(connection: &mut PgConnection) -> Result<HashMap<AccountId, Account>, StoreError> {
+    let rows = sqlx::query_as!(
+        AccountRecord,
+        "select account_id, kind, organization_id, name, contact, capacity, allocation, mode,
+                on_insufficient, overdraft_limit, alert_rules, versions, plan, total, held, consumed,
+                queued_projects, queued_credits, entries, alerts, holds, digest, raised
+           from account",
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let account = Account::try_from(row)?;
+            Ok((account.id.clone(), account))
+        })
+        .collect()
+}
+
+/// An account's books as its entries tell them.
+struct Replay {
+    account_id: AccountId,
+    balance: Balance,
+    plan: Credits,
+    entries: i64,
+    digest: Digest,
+}
+
+impl Replay {
+    fn new(account_id: AccountId) -> Self {
+        let (balance, plan) = (Balance::default(), Credits::ZERO);
+        Self { account_id, balance, plan, entries: 0, digest: Digest::FIRST }
+    }
+
+    /// Takes the account's next entry, and says what is wrong with it.
+    fn take(&mut self, entry: &Entry, layout: i16) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let number = entry.number;
+        if entry.sequence != self.entries + 1 {
+            let expected = self.entries + 1;
+            wrong.push(format!("entry {number} has sequence {}, expected {expected}", entry.sequence));
+        }
+        if layout != LAYOUT {
+            wrong.push(format!("entry {number} has the unknown layout {layout}"));
+        } else if of_entry(self.digest, entry) != entry.digest {
+            wrong.push(format!("entry {number}: its digest does not follow from it and the entry before"));
+        }
+        let before = entry.previous_balance();
+        if before != self.balance {
+            let told = differences(before, self.balance).join(", ");
+            wrong.push(format!("entry {number} does not continue the balance before it: {told}"));
+        }
+        if entry.kind == EntryKind::Plan {
+            let raised = entry.from == Side::Outside;
+            self.plan += if raised { entry.credits } else { -entry.credits };
+        }
+        self.entries = entry.sequence;
+        self.balance = entry.balance;
+        self.digest = entry.digest;
+        wrong
+    }
+
+    /// Holds the account's row against its entries.
+    fn compare(&self, account: &Account) -> Vec<String> {
+        let mut wrong = differences(account.balance, self.balance);
+        if account.plan != self.plan {
+            wrong.push(difference("plan", account.plan, self.plan));
+        }
+        if account.sequences.entries != self.entries {
+            let counted = account.sequences.entries;
+            wrong.push(format!("it counts {counted} entries, there are {}", self.entries));
+        }
+        if account.digest != self.digest {
+            wrong.push(format!("its digest is {}, its last entry's {}", account.digest, self.digest));
+        }
+        wrong
+    }
+}
+
+fn difference(what: &str, found: Credits, expected: Credits) -> String {
+    format!("{what} is {found}, its entries say {expected} ({:+})", (found - expected).0)
+}
+
+fn differences(found: Balance, expected: Balance) -> Vec<String> {
+    let parts = [
+        ("total", found.total, expected.total),
+        ("held", found.held, expected.held),
+        ("consumed", found.consumed, expected.consumed),
+    ];
+    let differing = parts.into_iter().filter(|(_, found, expected)| found != expected);
+    differing.map(|(what, found, expected)| difference(what, found, expected)).collect()
+}
+
+/// Replays all entries, account by account.
+async fn replay(
+    connection: &mut PgConnection,
+    accounts: &HashMap<AccountId, Account>,
+    findings: &mut Vec<Finding>,
+    progress: Progress<'_>,
+) -> Result<u64, StoreError> {
+    let all = sqlx::query_scalar!(r#"select count(*) as "count!" from entry"#);
+    let total = count(all.fetch_one(&mut *connection).await?);
+    let mut replays: HashMap<AccountId, Replay> = HashMap::new();
+    let mut done = 0;
+    let mut add = |account: &AccountId, wrong: Vec<String>| {
+        let place = format!("account {account}");
+        findings.extend(wrong.into_iter().map(|what| Finding { place: place.clone(), what }));
+    };
+    let mut rows = sqlx::query!(
+        "select log_number, account_id, organization_id, sequence, at, kind, from_side, to_side, credits,
+                project_id, total, held, consumed, cause_source, cause_id, cause_type, traceparent, reason,
+                actor, layout, digest
+           from entry order by account_id, sequence",
+    )
+    .fetch(&mut *connection);
+    while let Some(row) = rows.try_next().await? {
+        let entry = Entry::try_from(EntryRecord {
+            log_number: row.log_number,
+            account_id: row.account_id,
+            organization_id: row.organization_id,
+            sequence: row.sequence,
+            at: row.at,
+            kind: row.kind,
+            from_side: row.from_side,
+            to_side: row.to_side,
+            credits: row.credits,
+            project_id: row.project_id,
+            total: row.total,
+            held: row.held,
+            consumed: row.consumed,
+            cause_source: row.cause_source,
+            cause_id: row.cause_id,
+            cause_type: row.cause_type,
+            traceparent: row.traceparent,
+            reason: row.reason,
+            actor: row.actor,
+            digest: row.digest,
+        })?;
+        let id = entry.account_id.clone();
+        let replay = replays.entry(id.clone()).or_insert_with(|| Replay::new(id.clone()));
+        add(&id, replay.take(&entry, row.layout));
+        done += 1;
+        progress(done, total);
+    }
+    for account in accounts.values() {
+        let untouched = Replay::new(account.id.clone());
+        add(&account.id, replays.get(&account.id).unwrap_or(&untouched).compare(account));
+    }
+    for replay in replays.values().filter(|replay| !accounts.contains_key(&replay.account_id)) {
+        add(&replay.account_id, vec!["it has entries, but no row".to_owned()]);
+    }
+    Ok(done)
+}
+
+/// Each account's alerts and hold notices are numbered from 1 without gaps, as its row counts them.
+async fn check_notices(
+    connection: &mut PgConnection,
+    findings: &mut Vec<Finding>,
+) -> Result<u64, StoreError> {
+    let wrong = sqlx::query!(
+        r#"with told as (
+               select account_id, kind, count(*) as told, min(sequence) as first, max(sequence) as last
+                 from notice group by account_id, kind),
+           counted as (
+               select account_id, 'alert' as kind, alerts as counted from account
+               union all select account_id, 'hold', holds from account)
+           select coalesce(told.account_id, counted.account_id) as "account_id!",
+                  coalesce(told.kind, counted.kind) as "kind!",
+                  coalesce(told.told, 0) as "told!", coalesce(counted.counted, 0) as "counted!",
+                  told.first, told.last
+             from told full join counted using (account_id, kind)
+            where coalesce(told.told, 0) <> coalesce(counted.counted, 0)
+               or told.first <> 1 or told.last <> told.told
+            order by 1, 2 limit $1"#,
+        FINDINGS_MAX,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    findings.extend(wrong.into_iter().map(|row| Finding {
+        place: format!("account {}", row.account_id),
+        what: format!(
+            "it counts {} {} notices; there are {}, numbered {} to {}",
+            row.counted,
+            row.kind,
+            row.told,
+            row.first.unwrap_or(0),
+            row.last.unwrap_or(0)
+        ),
+    }));
+    let all = sqlx::query_scalar!(r#"select count(*) as "count!" from notice"#);
+    Ok(count(all.fetch_one(connection).await?))
+}
+
+/// Entries and notices together are numbered from 1 to the ledger's last number, each number once.
+async fn check_log(connection: &mut PgConnection, findings: &mut Vec<Finding>) -> Result<(), StoreError> {
+    let steps = sqlx::query!(
+        r#"select previous as "previous!", log_number as "log_number!"
+             from (select log_number, lag(log_number, 1, 0::bigint) over (order by log_number) as previous
+                     from (select log_number from entry
+                           union all select log_number from notice
+                           union all select log_last + 1 from ledger) numbered) steps
+            where log_number <> previous + 1
+            order by log_number limit $1"#,
+        FINDINGS_MAX,
+    )
+    .fetch_all(connection)
+    .await?;
+    findings.extend(steps.into_iter().map(|row| Finding {
+        place: "log".to_owned(),
+        what: match row.log_number > row.previous {
+            true => format!("numbers {} to {} are missing", row.previous + 1, row.log_number - 1),
+            false => format!("number {} is there twice, or beyond the ledger's last", row.log_number),
+        },
+    }));
+    Ok(())
+}
+
+/// What each project holds and used up is what its entries say, on every account of its chain and on no
+/// other.
+async fn check_projects(
+    connection: &mut PgConnection,
+    findings: &mut Vec<Finding>,
+) -> Result<u64, StoreError> {
+    let wrong = sqlx::query!(
+        r#"with booked as (
+               select project_id, account_id,
+                      sum(case when to_side = 'held' then credits when from_side = 'held' then -credits
+                               else 0 end)::bigint as held,
+                      sum(case when to_side = 'consumed' then credits when from_side = 'consumed' then -credits
+                               else 0 end)::bigint as consumed
+                 from entry where project_id is not null group by project_id, account_id),
+           stands as (
+               select project_id, chain_account as account_id, held, consumed from project
+               union all
+               select project_id, chain_pool, held, consumed from project where chain_pool is not null)
+           select coalesce(stands.project_id, booked.project_id) as "project_id!",
+                  coalesce(stands.account_id, booked.account_id) as "account_id!",
+                  coalesce(stands.held, 0) as "held!", coalesce(stands.consumed, 0) as "consumed!",
+                  coalesce(booked.held, 0) as "booked_held!", coalesce(booked.consumed, 0) as "booked_consumed!"
+             from stands full join booked using (project_id, account_id)
+            where coalesce(stands.held, 0) <> coalesce(booked.held, 0)
+               or coalesce(stands.consumed, 0) <> coalesce(booked.consumed, 0)
+            order by 1, 2 limit $1"#,
+        FINDINGS_MAX,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    findings.extend(wrong.into_iter().map(|row| Finding {
+        place: format!("project {}", row.project_id),
+        what: format!(
+            "on account {} it holds {} and used up {}; its entries there say {} ({:+}) and {} ({:+})",
+            row.account_id,
+            row.held,
+            row.consumed,
+            row.booked_held,
+            row.held - row.booked_held,
+            row.booked_consumed,
+            row.consumed - row.booked_consumed
+        ),
+    }));
+    let all = sqlx::query_scalar!(r#"select count(*) as "count!" from project"#);
+    Ok(count(all.fetch_one(connection).await?))
+}
+
+/// What an account has held, and what waits for it, is the sum over its projects (DESIGN 3.2).
+async fn check_sums(connection: &mut PgConnection, findings: &mut Vec<Finding>) -> Result<(), StoreError> {
+    let wrong = sqlx::query!(
+        r#"with link as (
+               select chain_account as account_id, held, consumed, ticket, wanted from project
+               union all
+               select chain_pool, held, consumed, ticket, wanted from project where chain_pool is not null),
+           summed as (
+               select account_id, sum(held)::bigint as held, sum(consumed)::bigint as consumed,
+                      count(ticket) as projects,
+                      coalesce(sum(wanted - held) filter (where ticket is not null), 0)::bigint as credits
+                 from link group by account_id)
+           select account.account_id, account.held, account.consumed, account.queued_projects,
+                  account.queued_credits, coalesce(summed.held, 0) as "projects_held!",
+                  coalesce(summed.consumed, 0) as "projects_consumed!",
+                  coalesce(summed.projects, 0) as "waiting!", coalesce(summed.credits, 0) as "waiting_credits!"
+             from account left join summed using (account_id)
+            where account.held <> coalesce(summed.held, 0)
+               or account.consumed <> coalesce(summed.consumed, 0)
+               or account.queued_projects <> coalesce(summed.projects, 0)
+               or account.queued_credits <> coalesce(summed.credits, 0)
+            order by 1 limit $1"#,
+        FINDINGS_MAX,
+    )
+    .fetch_all(connection)
+    .await?;
+    for row in wrong {
+        let pairs = [
+            ("held", row.held, row.projects_held),
+            ("consumed", row.consumed, row.projects_consumed),
+            ("the number of queued projects", row.queued_projects, row.waiting),
+            ("the sum of queued credits", row.queued_credits, row.waiting_credits),
+        ];
+        for (what, found, summed) in pairs.into_iter().filter(|(_, found, summed)| found != summed) {
+            findings.push(Finding {
+                place: format!("account {}", row.account_id),
+                what: format!("{what} is {found}, its projects say {summed} ({:+})", found - summed),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The ledger's own counters: tickets, settings, and what is published.
+async fn check_counters(
+    connection: &mut PgConnection,
+    findings: &mut Vec<Finding>,
+) -> Result<(), StoreError> {
+    let row = sqlx::query!(
+        r#"select log_last, ticket_last, settings_number,
+                  (select coalesce(max(ticket), 0) from project) as "ticket_max!",
+                  (select count(*) from inbox where source = 'creditd/settings') as "settings_inputs!",
+                  (select published from relay) as "published!"
+             from ledger"#
+    )
+    .fetch_one(connection)
+    .await?;
+    let mut add = |what: String| findings.push(Finding { place: "ledger".to_owned(), what });
+    if row.ticket_max > row.ticket_last {
+        add(format!("a project waits with ticket {}, the last drawn is {}", row.ticket_max, row.ticket_last));
+    }
+    if row.settings_inputs != row.settings_number {
+        add(format!("{} settings were numbered, {} inputs set them", row.settings_number, row.settings_inputs));
+    }
+    if row.published > row.log_last {
+        add(format!("{} is published, the last number is {}", row.published, row.log_last));
+    }
+    Ok(())
+}
