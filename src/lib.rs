@@ -1,5 +1,16 @@
-//! creditd turns what happens to projects into holds and releases of credits on a PostgreSQL ledger.
+//! creditd turns what happens to projects into holds and releases of credits on a PostgreSQL ledger, each
+//! exactly once in its effect, and publishes balance changes and alerts.
+//!
+//! The way of a message: [`broker`] delivers it, [`contract`] decodes it, [`store`] loads what it touches,
+//! [`ledger`] decides, [`store`] saves, [`broker`] acknowledges; then the relay in [`daemon`] publishes what
+//! was written.
 
+pub mod broker;
+pub mod cli;
+pub mod config;
 pub mod contract;
+pub mod daemon;
 pub mod ledger;
+pub mod logging;
+pub mod sandbox;
 pub mod store;

@@ -67,8 +67,7 @@ impl Store {
 
     /// The settings that decide, if any were set, and how often they were.
     pub async fn settings(&self) -> Result<(Option<Settings>, i64), StoreError> {
-        let row =
-            sqlx::query!("select settings, settings_number from ledger").fetch_one(&self.pool).await?;
+        let row = sqlx::query!("select settings, settings_number from ledger").fetch_one(&self.pool).await?;
         let settings = row.settings.map(|json| Table("ledger").json("settings", json)).transpose()?;
         Ok((settings, row.settings_number))
     }

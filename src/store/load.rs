@@ -57,7 +57,8 @@ pub(super) async fn meet(
         Need::Project(id) => load_projects(connection, &[id].into(), shelf).await?,
         Need::Queue(owner) => {
             // Four times as much each time: a long walk needs few round trips.
-            let page = shelf.queues.get(&owner).map_or(QUEUE_PAGE, |head| head.claims.len().max(QUEUE_PAGE) * 4);
+            let page =
+                shelf.queues.get(&owner).map_or(QUEUE_PAGE, |head| head.claims.len().max(QUEUE_PAGE) * 4);
             load_queues(connection, &[owner], page, shelf).await?;
         }
         Need::Ahead(id) => {

@@ -1,36 +1,14 @@
 //! Reading the log: entries and notices in their one order.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 
 use super::rows::{EntryRecord, Table};
 use super::{Store, StoreError};
+use crate::contract::outbound::StoredNotice;
 use crate::ledger::booking::{Cause, Entry, LogNumber};
-use crate::ledger::ids::{AccountId, MessageKey, OrganizationId};
+use crate::ledger::ids::MessageKey;
 use crate::ledger::moment::Timestamp;
 use crate::ledger::notice::NoticeKind;
-
-/// A stored notice. Its body is kept as it was said, whatever later versions would say.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StoredNotice {
-    /// Its place in the ledger's order.
-    pub number: LogNumber,
-    /// About which account.
-    pub account_id: AccountId,
-    /// The organization that the account belonged to then.
-    pub organization_id: Option<OrganizationId>,
-    /// Of which kind.
-    pub kind: NoticeKind,
-    /// Its place among the account's notices of its kind.
-    pub sequence: i64,
-    /// When it was said.
-    pub at: Timestamp,
-    /// Which message brought it about.
-    pub cause: Arc<Cause>,
-    /// What it says.
-    pub body: Value,
-}
 
 /// A line of the log as it is stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,7 +78,6 @@ impl Store {
         .fetch_all(&self.pool)
         .await?;
         let table = Table("notice");
-        let line = |row: _| Ok(LogLine::Notice(Box::new(row)));
         rows.into_iter()
             .map(|row| {
                 let cause = Cause {
@@ -109,7 +86,10 @@ impl Store {
                     traceparent: row.traceparent.map(Into::into),
                 };
                 let organization_id = row.organization_id.map(|id| table.id("organization_id", id));
-                line(StoredNotice {
+                let Value::Object(body) = row.body else {
+                    return Err(table.unreadable("body", "it is no object"));
+                };
+                Ok(LogLine::Notice(Box::new(StoredNotice {
                     number: LogNumber(row.log_number),
                     account_id: table.id("account_id", row.account_id)?,
                     organization_id: organization_id.transpose()?,
@@ -120,9 +100,9 @@ impl Store {
                     },
                     sequence: row.sequence,
                     at: Timestamp::cut(row.at),
-                    cause: Arc::new(cause),
-                    body: row.body,
-                })
+                    cause,
+                    body,
+                })))
             })
             .collect()
     }

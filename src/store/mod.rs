@@ -26,9 +26,9 @@ use std::time::Duration;
 pub use batch::{Batch, Received};
 pub use error::{Remedy, StoreError};
 pub use inbox::{InboxRow, Repeated};
-pub use log::{LogLine, StoredNotice};
+pub use log::LogLine;
 pub use parked::{Parcel, ParkedRow};
-pub use relay::Lease;
+pub use relay::{Lease, RelayStatus};
 pub use reports::{AccountRow, MessageFate, OrganizationRow, ParkedSummary, ProjectFilter, ProjectRow};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
@@ -43,6 +43,8 @@ pub struct StoreSettings {
     pub schema: String,
     /// How long a statement may take before the server ends it.
     pub statement_timeout: Duration,
+    /// How long a statement may wait for a lock before the server ends it.
+    pub lock_timeout: Duration,
     /// How many connections are opened at most.
     pub connections_max: u32,
 }
@@ -61,12 +63,12 @@ impl Store {
     /// A store that connects when it is first used.
     pub fn new(settings: &StoreSettings) -> Result<Self, StoreError> {
         let statement_ms = settings.statement_timeout.as_millis().to_string();
-        let options = PgConnectOptions::from_str(settings.url.expose_secret())?
-            .application_name("creditd")
-            .options([
+        let lock_ms = settings.lock_timeout.as_millis().to_string();
+        let options =
+            PgConnectOptions::from_str(settings.url.expose_secret())?.application_name("creditd").options([
                 ("search_path", settings.schema.as_str()),
                 ("statement_timeout", &statement_ms),
-                ("lock_timeout", &statement_ms),
+                ("lock_timeout", &lock_ms),
                 ("idle_in_transaction_session_timeout", &statement_ms),
             ]);
         let pool = PgPoolOptions::new()

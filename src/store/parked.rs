@@ -54,7 +54,8 @@ fn envelope_of(raw: &RawMessage) -> String {
 
 fn raw_of(envelope: &str, body: Vec<u8>) -> Result<RawMessage, StoreError> {
     let unreadable = |what: String| Table("parked").unreadable("envelope", what);
-    let mut envelope: Value = serde_json::from_str(envelope).map_err(|error| unreadable(error.to_string()))?;
+    let mut envelope: Value =
+        serde_json::from_str(envelope).map_err(|error| unreadable(error.to_string()))?;
     let mut take = |member: &str| envelope.get_mut(member).map(Value::take).unwrap_or_default();
     let object = |value: Value| match value {
         Value::Object(members) => Ok(members),
@@ -98,10 +99,7 @@ pub(super) async fn insert(connection: &mut PgConnection, parcels: &[Parcel]) ->
 }
 
 /// Marks those as due that wait for what has `appeared`.
-pub(super) async fn mark_due(
-    connection: &mut PgConnection,
-    appeared: &[WaitsFor],
-) -> Result<(), StoreError> {
+pub(super) async fn mark_due(connection: &mut PgConnection, appeared: &[WaitsFor]) -> Result<(), StoreError> {
     if appeared.is_empty() {
         return Ok(());
     }
@@ -157,9 +155,7 @@ impl Store {
         .fetch_all(&self.pool)
         .await?;
         rows.into_iter()
-            .map(|row| {
-                Ok(ParkedRow { parked_id: row.parked_id, raw: raw_of(&row.envelope, row.body)? })
-            })
+            .map(|row| Ok(ParkedRow { parked_id: row.parked_id, raw: raw_of(&row.envelope, row.body)? }))
             .collect()
     }
 

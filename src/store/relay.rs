@@ -39,11 +39,7 @@ fn interval(time_to_live: Duration) -> PgInterval {
 
 impl Store {
     /// Takes the lease if nobody has it.
-    pub async fn take_lease(
-        &self,
-        owner: &str,
-        time_to_live: Duration,
-    ) -> Result<Option<Lease>, StoreError> {
+    pub async fn take_lease(&self, owner: &str, time_to_live: Duration) -> Result<Option<Lease>, StoreError> {
         let row = sqlx::query!(
             "update relay set owner = $1, epoch = epoch + 1, lease_until = now() + $2
               where lease_until < now() returning epoch, published",
@@ -87,12 +83,9 @@ impl Store {
 
     /// Gives the lease back, so that another need not wait for its end.
     pub async fn release_lease(&self, epoch: i64) -> Result<(), StoreError> {
-        sqlx::query!(
-            "update relay set owner = null, lease_until = '-infinity' where epoch = $1",
-            epoch
-        )
-        .execute(&self.pool)
-        .await?;
+        sqlx::query!("update relay set owner = null, lease_until = '-infinity' where epoch = $1", epoch)
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 

@@ -66,10 +66,7 @@ fn text<T: ToString>(value: Option<T>) -> Option<String> {
     value.map(|value| value.to_string())
 }
 
-async fn save_organizations(
-    connection: &mut PgConnection,
-    rows: &[Organization],
-) -> Result<(), StoreError> {
+async fn save_organizations(connection: &mut PgConnection, rows: &[Organization]) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -120,7 +117,8 @@ async fn save_accounts(connection: &mut PgConnection, rows: &[Account]) -> Resul
         &column(rows, |row| row.capacity.get().0),
         &column(rows, |row| row.allocation.get().0),
         &column(rows, |row| row.mode.get().as_str().to_owned()),
-        &column(rows, |row| text(row.on_insufficient.get().map(|policy| policy.as_str()))) as &[Option<String>],
+        &column(rows, |row| text(row.on_insufficient.get().map(|policy| policy.as_str())))
+            as &[Option<String>],
         &column(rows, |row| row.overdraft_limit.get().0),
         &column(rows, |row| row.alert_rules.get().as_ref().map(as_json)) as &[Option<Value>],
         &column(rows, account_versions),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use futures_util::TryStreamExt;
 use serde::Serialize;
-use sqlx::{Connection, PgConnection, Postgres, Transaction};
+use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::rows::{AccountRecord, EntryRecord};
 use super::{Store, StoreError};
@@ -403,7 +403,10 @@ async fn check_counters(
         add(format!("a project waits with ticket {}, the last drawn is {}", row.ticket_max, row.ticket_last));
     }
     if row.settings_inputs != row.settings_number {
-        add(format!("{} settings were numbered, {} inputs set them", row.settings_number, row.settings_inputs));
+        add(format!(
+            "{} settings were numbered, {} inputs set them",
+            row.settings_number, row.settings_inputs
+        ));
     }
     if row.published > row.log_last {
         add(format!("{} is published, the last number is {}", row.published, row.log_last));

@@ -60,7 +60,9 @@ mod tests {
 
     #[test]
     fn versions_come_back_to_the_registers_that_they_belong_to() {
-        let of = |revision| Version::of(Order::Revision, Some(revision), None, &MessageKey::new("s", "i")).unwrap();
+        let of = |revision| {
+            Version::of(Order::Revision, Some(revision), None, &MessageKey::new("s", "i")).unwrap()
+        };
         let (old, new) = (of(1), of(2));
         let json = to_json([Some(&old), None, Some(&new), Some(&old)]);
         assert_eq!(json["versions"].as_array().unwrap().len(), 2);

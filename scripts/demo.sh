@@ -1,0 +1,147 @@
+#!/usr/bin/env bash
+# From a clone to a ledger: private servers, the daemon, half a year of agencies' projects, and what became of
+# them. Touches nothing of the system's and leaves nothing behind, on Ctrl-C neither.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
+
+usage() {
+    cat <<'TEXT'
+usage: scripts/demo.sh [--keep] [--seed N] [--projects N] [--release]
+    --keep        leave everything running afterwards, until Ctrl-C
+    --seed N      another half a year (default 1)
+    --projects N  how many projects (default 500; each has about ten messages)
+    --release     build with optimizations, which takes minutes the first time
+TEXT
+}
+
+require_number() {
+    if [[ ! ${2-} =~ ^[0-9]+$ ]]; then
+        complain "$1 needs a whole number"
+        exit 2
+    fi
+}
+
+keep=false seed=1 projects=500 profile=debug
+while (($# > 0)); do
+    case $1 in
+    --keep) keep=true ;;
+    --release) profile=release ;;
+    --seed)
+        require_number "$@"
+        seed=$2
+        shift
+        ;;
+    --projects)
+        require_number "$@"
+        projects=$2
+        shift
+        ;;
+    --help | -h)
+        usage
+        exit 0
+        ;;
+    *)
+        usage >&2
+        exit 2
+        ;;
+    esac
+    shift
+done
+
+require_toolchain
+require_servers
+
+say "building creditd"
+if [[ $profile == release ]]; then cargo build --locked --release; else cargo build --locked; fi
+creditd=$(target_directory)/$profile/creditd
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/creditd-demo-XXXXXX")
+# Root's servers run as other users, who must get through to their own directories.
+chmod 711 "$work"
+sandbox='' daemon=''
+# shellcheck disable=SC2317 # called by the trap
+finish() {
+    if [[ -n $daemon || -n $sandbox ]]; then say "stopping"; fi
+    end_process "$daemon"
+    end_process "$sandbox"
+    rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM HUP
+
+# In a session of its own, so that Ctrl-C leaves the order of stopping to `finish`; ended if this script is
+# killed.
+in_background() { exec setsid setpriv --pdeathsig TERM -- "$@"; }
+
+fail_with_log() {
+    complain "$1; its last lines:"
+    tail -n 20 "$2" >&2
+    exit 1
+}
+
+say "starting a private PostgreSQL and RabbitMQ"
+in_background "$creditd" sandbox --directory "$work/sandbox" --env-file "$work/env" \
+    >"$work/sandbox.log" 2>&1 </dev/null &
+sandbox=$!
+until [[ -e $work/env ]]; do
+    kill -0 "$sandbox" 2>/dev/null || fail_with_log "the sandbox didn't start" "$work/sandbox.log"
+    sleep 0.1
+done
+# shellcheck source=/dev/null
+. "$work/env"
+
+say "making the ledger"
+"$creditd" migrate
+
+say "starting the daemon"
+in_background "$creditd" run >"$work/creditd.log" 2>&1 </dev/null &
+daemon=$!
+
+# Its queue exists once the daemon consumes; before, messages would go nowhere.
+until [[ -n $(messages_waiting "$work/sandbox") ]]; do
+    kill -0 "$daemon" 2>/dev/null || fail_with_log "the daemon didn't start" "$work/creditd.log"
+done
+
+say "publishing the projects of several agencies (seed $seed, $projects projects)"
+"$creditd" sandbox publish --seed "$seed" --projects "$projects"
+
+say "waiting until all is decided and all events are out"
+while true; do
+    kill -0 "$daemon" 2>/dev/null || fail_with_log "the daemon ended" "$work/creditd.log"
+    waiting=$(messages_waiting "$work/sandbox")
+    unpublished=$(events_unpublished)
+    printf '%s messages wait, %s events are to be published\n' "$waiting" "$unpublished"
+    if [[ $waiting == 0 && $unpublished == 0 ]]; then break; fi
+done
+
+say "organizations and their pools"
+"$creditd" organization list
+say "accounts: balances, and the alerts that are raised"
+"$creditd" account list
+say "alerts that were raised, changed and resolved on the way"
+alerts_told
+say "projects that wait for credits"
+"$creditd" project list --state queued
+say "messages that were parked, and why"
+"$creditd" parked list
+say "the books, recomputed from the entries alone"
+verified=0
+"$creditd" verify || verified=$?
+
+if $keep; then
+    say "left running until Ctrl-C"
+    cat <<TEXT
+In another shell:
+    . $work/env
+    alias creditd=$creditd
+    creditd account show atelier-brandt
+    creditd project list --state queued
+    creditd explain message /projects P-00042-1
+    creditd sandbox publish --seed $seed --projects $projects     # all duplicates: nothing changes
+The daemon's log is in $work/creditd.log
+TEXT
+    wait "$daemon" || fail_with_log "the daemon ended" "$work/creditd.log"
+fi
+exit "$verified"

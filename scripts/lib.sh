@@ -1,0 +1,163 @@
+# shellcheck shell=bash
+# What the scripts share. Sourced after `set -euo pipefail`, with the working directory at the repository's root.
+
+say() {
+    if [[ -t 1 ]]; then printf '\n\033[1m== %s\033[0m\n' "$*"; else printf '\n== %s\n' "$*"; fi
+}
+complain() { printf '%s\n' "$*" >&2; }
+
+# --- The toolchain -----------------------------------------------------------------------------------------
+
+# The oldest rustc that builds this, as Cargo.toml says it.
+rust_version_required() { sed -n 's/^rust-version *= *"\(.*\)"/\1/p' Cargo.toml; }
+
+# Ends with 3 and what to do, unless a new enough Rust and a C compiler are here.
+require_toolchain() {
+    local required found
+    required=$(rust_version_required)
+    if ! command -v cargo >/dev/null || ! command -v rustc >/dev/null; then
+        complain "no Rust toolchain found: creditd needs Rust $required or newer; install it from https://rustup.rs"
+        exit 3
+    fi
+    found=$(rustc --version | cut -d ' ' -f 2)
+    if [[ $(printf '%s\n' "$required" "${found%%-*}" | sort --version-sort | head -n 1) != "$required" ]]; then
+        complain "rustc $found is too old: creditd needs $required or newer; run: rustup update stable"
+        exit 3
+    fi
+    if ! command -v cc >/dev/null; then
+        complain "no C compiler found, which the TLS library is built with; run: apt-get install gcc libc6-dev"
+        exit 3
+    fi
+}
+
+# --- The servers' packages ---------------------------------------------------------------------------------
+
+POLICY=/usr/sbin/policy-rc.d
+POLICY_SET_ASIDE=$POLICY.set-aside-by-creditd
+PRESET=/etc/systemd/system-preset/00-creditd-setup.preset
+NO_CLUSTER=/etc/postgresql-common/createcluster.d/creditd-setup.conf
+
+rabbitmq_is_here() { [[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]]; }
+postgresql_is_here() { command -v postgres >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; }
+
+# Installs what is missing of Debian's packages; nothing is started or enabled by it, no database cluster made.
+# What the machine already runs stays as it is. Ends with 3 and the line to run where that takes rights.
+require_servers() {
+    local missing=()
+    rabbitmq_is_here || missing+=(rabbitmq-server)
+    postgresql_is_here || missing+=(postgresql)
+    if ((${#missing[@]} == 0)); then return; fi
+    if ((EUID != 0)); then
+        complain "missing packages: ${missing[*]}; run this line once, then this script again:"
+        complain "    sudo $PWD/scripts/setup.sh"
+        exit 3
+    fi
+    if ! command -v apt-get >/dev/null; then
+        complain "missing: ${missing[*]}, and no apt-get to install them with; install them by this system's own means"
+        exit 3
+    fi
+    say "installing ${missing[*]} (no service is started or enabled)"
+    # A subshell, so that its trap undoes the precautions and replaces no trap of the caller.
+    (
+        trap lift_precautions EXIT
+        trap 'exit 130' INT TERM HUP
+        lift_precautions
+        take_precautions
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get update -qq
+        apt-get install -qq --yes --no-install-recommends -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 \
+            "${missing[@]}" </dev/null
+        # System V's links, which count where systemd doesn't run. Systemd's own were never made.
+        for package in "${missing[@]}"; do
+            if command -v update-rc.d >/dev/null; then update-rc.d "$package" disable >/dev/null || true; fi
+        done
+    )
+}
+
+# Three files for as long as apt-get runs: services may not be started, systemd's defaults enable none, and
+# PostgreSQL makes no cluster of its own.
+take_precautions() {
+    if [[ -e $POLICY ]] && ! forbids_starting; then mv "$POLICY" "$POLICY_SET_ASIDE"; fi
+    if [[ ! -e $POLICY ]]; then
+        printf '#!/bin/sh\n# Written by creditd'\''s setup, and removed when it ends.\nexit 101\n' >"$POLICY"
+        chmod 755 "$POLICY"
+    fi
+    mkdir -p "${PRESET%/*}" "${NO_CLUSTER%/*}"
+    echo 'disable *' >"$PRESET"
+    echo 'create_main_cluster = false' >"$NO_CLUSTER"
+}
+
+forbids_starting() {
+    local answer=0
+    "$POLICY" rabbitmq-server start >/dev/null 2>&1 </dev/null || answer=$?
+    ((answer == 101))
+}
+
+# Also undoes what a killed earlier run has left.
+lift_precautions() {
+    rm -f "$PRESET" "$NO_CLUSTER"
+    rmdir --ignore-fail-on-non-empty "${PRESET%/*}" "${NO_CLUSTER%/*}" 2>/dev/null || true
+    if [[ -e $POLICY ]] && grep -q "Written by creditd's setup" "$POLICY"; then rm -f "$POLICY"; fi
+    if [[ -e $POLICY_SET_ASIDE ]]; then mv "$POLICY_SET_ASIDE" "$POLICY"; fi
+}
+
+# --- Running things ----------------------------------------------------------------------------------------
+
+# step NAME COMMAND...: runs it and remembers how long it took; a failure ends the script.
+STEPS=()
+step() {
+    local name=$1 began=$SECONDS
+    shift
+    say "$name"
+    if ! "$@"; then
+        complain "failed: $name"
+        exit 1
+    fi
+    STEPS+=("$(printf '%5d s  %s' $((SECONDS - began)) "$name")")
+}
+
+print_steps() {
+    say "all passed"
+    printf '%s\n' "${STEPS[@]}"
+}
+
+# Where cargo builds to.
+target_directory() {
+    cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/'
+}
+
+# Asks a child of ours to end and waits until it has, which for the sandbox means its servers too. One that
+# takes longer than 20 s is killed.
+end_process() {
+    local process=$1 tries=200
+    if [[ -z $process ]] || ! kill -TERM "$process" 2>/dev/null; then return; fi
+    while kill -0 "$process" 2>/dev/null && ((tries-- > 0)); do sleep 0.1; done
+    kill -KILL "$process" 2>/dev/null || true
+    wait "$process" 2>/dev/null || true
+}
+
+# --- Looking into a sandbox --------------------------------------------------------------------------------
+
+# messages_waiting DIRECTORY [QUEUE]: how many messages of the queue are unacknowledged; nothing if there is no
+# such queue. AMQP itself can't tell: its count leaves out what has been delivered.
+messages_waiting() {
+    local directory=$1 queue=${2-creditd.projects} epmd_port
+    epmd_port=$(sed -n 's/.*"epmd_port": *\([0-9]*\).*/\1/p' "$directory/sandbox.json")
+    env -i PATH="$PATH" HOME="$directory/rabbitmq" LANG=C.UTF-8 RABBITMQ_CONF_ENV_FILE=/dev/null \
+        ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT="$epmd_port" \
+        /usr/lib/rabbitmq/bin/rabbitmqctl --node creditd@localhost --quiet --no-table-headers \
+        list_queues name messages 2>/dev/null | awk -F '\t' -v queue="$queue" '$1 == queue { print $2 }'
+}
+
+ask_ledger() { psql --no-psqlrc --quiet "$CREDITD__DATABASE__OWNER_URL" "$@"; }
+
+# How many entries and notices the relay has yet to publish.
+events_unpublished() {
+    ask_ledger --tuples-only --no-align --command 'SELECT log_last - published FROM creditd.ledger, creditd.relay'
+}
+
+alerts_told() {
+    ask_ledger --command "SELECT body->>'severity' AS severity, body->>'change' AS change, count(*) AS times,
+        count(DISTINCT account_id) AS accounts
+        FROM creditd.notice WHERE kind = 'alert' GROUP BY 1, 2 ORDER BY 1, 2"
+}

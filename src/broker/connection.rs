@@ -1,0 +1,184 @@
+//! One connection with one channel, opened and closed within time limits.
+
+use std::time::Duration;
+
+use lapin::{Channel, Connection, ConnectionProperties, ConnectionStatus, types::ShortString, uri::AMQPUri};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::timeout;
+use tracing::debug;
+
+use super::BrokerError;
+
+/// TCP, TLS and AMQP handshakes together. The URL's own `connection_timeout` is ignored by lapin.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// Everything between the handshakes and the first delivery. A quorum queue without a majority answers late
+/// or never.
+const SETUP_LIMIT: Duration = Duration::from_secs(30);
+
+/// A close is courtesy: a broker that blocks publishers does not read it.
+const CLOSE_LIMIT: Duration = Duration::from_secs(3);
+
+/// A lost peer is noticed after twice this, in seconds.
+const HEARTBEAT_SECONDS: u16 = 10;
+
+const REPLY_SUCCESS: u16 = 200;
+
+/// An open connection and the one channel that its owner works on.
+pub(super) struct Session {
+    connection: Connection,
+    pub(super) channel: Channel,
+    /// The address without the password, for messages to people.
+    pub(super) broker: String,
+}
+
+impl Session {
+    /// Connects, and introduces creditd to the broker as the `role` that operators see in its lists.
+    pub(super) async fn open(url: &SecretString, role: &str) -> Result<Self, BrokerError> {
+        let uri = parse_url(url)?;
+        let broker = address_without_password(&uri);
+        let properties = ConnectionProperties::default()
+            .with_connection_name(format!("creditd: {role}").into())
+            .with_client_property("product".into(), "creditd".into())
+            .with_client_property("version".into(), env!("CARGO_PKG_VERSION").into());
+
+        let handshakes = Connection::connect_uri(uri, properties);
+        let connection = timeout(CONNECT_LIMIT, handshakes)
+            .await
+            .map_err(|_| timed_out(&broker, "connecting", CONNECT_LIMIT))?
+            .map_err(|error| BrokerError::connecting(&broker, &error))?;
+        let channel = timeout(CONNECT_LIMIT, connection.create_channel())
+            .await
+            .map_err(|_| timed_out(&broker, "opening a channel", CONNECT_LIMIT))?
+            .map_err(|error| BrokerError::losing(&broker, "opening a channel", &error))?;
+        debug!(%broker, role, "connected to the broker");
+        Ok(Self { connection, channel, broker })
+    }
+
+    /// Runs the steps that make a fresh connection ready, within one limit for all of them.
+    pub(super) async fn set_up<T>(
+        &self,
+        steps: impl Future<Output = Result<T, BrokerError>>,
+    ) -> Result<T, BrokerError> {
+        timeout(SETUP_LIMIT, steps)
+            .await
+            .map_err(|_| timed_out(&self.broker, "setting up exchanges and queue", SETUP_LIMIT))?
+    }
+
+    /// A second channel, for a question whose refusal would close the one it is asked on.
+    pub(super) async fn spare_channel(&self) -> Result<Channel, BrokerError> {
+        self.connection
+            .create_channel()
+            .await
+            .map_err(|error| BrokerError::losing(&self.broker, "opening a channel", &error))
+    }
+
+    pub(super) fn health(&self) -> Health {
+        Health(self.connection.status().clone())
+    }
+
+    /// Says goodbye, channel first: the broker then gives unacknowledged deliveries back in their order.
+    /// What is already lost, or does not answer, is left to the broker's heartbeat.
+    pub(super) async fn close(&self) {
+        let goodbye = async {
+            if let Err(error) = self.channel.close(REPLY_SUCCESS, "done".into()).await {
+                debug!(broker = %self.broker, %error, "the channel was already closed");
+            }
+            self.connection.close(REPLY_SUCCESS, "done".into()).await
+        };
+        match timeout(CLOSE_LIMIT, goodbye).await {
+            Ok(Ok(())) => debug!(broker = %self.broker, "closed the connection to the broker"),
+            Ok(Err(error)) => debug!(broker = %self.broker, %error, "the connection was already closed"),
+            Err(_) => debug!(broker = %self.broker, "the broker did not confirm the close in time"),
+        }
+    }
+}
+
+/// The state of a connection that someone else is using.
+#[derive(Clone)]
+pub struct Health(ConnectionStatus);
+
+impl Health {
+    /// Whether the connection is up, as far as is known: a silent loss shows within two heartbeats.
+    pub fn is_connected(&self) -> bool {
+        self.0.connected()
+    }
+
+    /// Whether the broker has stopped accepting messages because it is short of memory or disk.
+    pub fn is_blocked(&self) -> bool {
+        self.0.blocked()
+    }
+}
+
+/// AMQP's names are at most 255 bytes, and lapin panics on longer ones.
+pub(super) fn short_string(what: &str, text: &str) -> Result<ShortString, BrokerError> {
+    ShortString::try_new(text)
+        .map_err(|_| BrokerError::InvalidName { what: what.to_owned(), length: text.len() })
+}
+
+fn timed_out(broker: &str, doing: &'static str, limit: Duration) -> BrokerError {
+    BrokerError::TimedOut { broker: broker.to_owned(), doing, limit }
+}
+
+fn parse_url(url: &SecretString) -> Result<AMQPUri, BrokerError> {
+    let url = url.expose_secret();
+    let invalid = |reason: &str| BrokerError::InvalidUrl { reason: reason.to_owned() };
+    if !url.starts_with("amqp://") && !url.starts_with("amqps://") {
+        return Err(invalid("it does not begin with amqp:// or amqps://"));
+    }
+    // The parser takes a literal IPv6 address for no host at all, and would go to localhost.
+    if url.contains("@[") || url.contains("//[") {
+        return Err(invalid("a literal IPv6 address is not supported, use a host name"));
+    }
+    let mut uri: AMQPUri = url.parse().map_err(|reason: String| invalid(&reason))?;
+    if uri.vhost.len() > usize::from(u8::MAX) {
+        return Err(invalid("the virtual host is longer than 255 bytes"));
+    }
+    uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
+    Ok(uri)
+}
+
+fn address_without_password(uri: &AMQPUri) -> String {
+    let AMQPUri { scheme, authority, vhost, .. } = uri;
+    let vhost = if vhost == "/" { "%2f" } else { vhost };
+    format!("{scheme}://{}@{}:{}/{vhost}", authority.userinfo.username, authority.host, authority.port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(url: &str) -> Result<AMQPUri, BrokerError> {
+        parse_url(&SecretString::from(url))
+    }
+
+    #[test]
+    fn an_address_shows_all_but_the_password() {
+        let uri = parse("amqps://creditd:s3cret@mq.example:5671/prod").unwrap();
+        assert_eq!(address_without_password(&uri), "amqps://creditd@mq.example:5671/prod");
+        let default_vhost = parse("amqp://u:s3cret@h").unwrap();
+        assert_eq!(address_without_password(&default_vhost), "amqp://u@h:5672/%2f");
+    }
+
+    #[test]
+    fn no_reason_for_refusing_a_url_repeats_its_password() {
+        for url in [
+            "creditd:s3cret@host",
+            "http://u:s3cret@host",
+            "amqp://u:s3cret@host:99999/x",
+            "amqp://u:s3cret@[::1]:5672/x",
+            "amqp://u:s3cret@/x",
+            "amqp://u:s3cret@host/x?heartbeat=soon",
+        ] {
+            let error = parse(url).unwrap_err();
+            assert!(error.is_permanent());
+            assert!(!error.to_string().contains("s3cret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_heartbeat_is_set_unless_the_url_has_one() {
+        assert_eq!(parse("amqp://h").unwrap().query.heartbeat, Some(HEARTBEAT_SECONDS));
+        assert_eq!(parse("amqp://h/%2f?heartbeat=30").unwrap().query.heartbeat, Some(30));
+    }
+}

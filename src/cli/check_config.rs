@@ -1,0 +1,74 @@
+//! `creditd check-config`: what is in force and where it came from, or what is wrong and where.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use comfy_table::{Table, presets};
+use serde_json::{Map, Value, json};
+
+use crate::config::{Config, ConfigError, Setting};
+
+/// The exit code of a configuration that can't be used.
+const WRONG_CONFIGURATION: u8 = 2;
+
+/// Checks the settings as the daemon would read them, without asking any server. Exits with 2 if they can't
+/// be used.
+pub(super) fn run(file: Option<&Path>, json: bool) -> ExitCode {
+    match load(file) {
+        Ok(config) => {
+            let report = if json { valid_json(&config) } else { valid_text(file, &config) };
+            println!("{report}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            if json {
+                println!("{:#}", json!({ "valid": false, "mistakes": error.mistakes }));
+            } else {
+                eprintln!("{error}");
+            }
+            ExitCode::from(WRONG_CONFIGURATION)
+        }
+    }
+}
+
+/// The settings, if the daemon could start with them: it needs a broker, which other commands don't.
+fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
+    let config = Config::load(file)?;
+    config.broker.url()?;
+    Ok(config)
+}
+
+fn valid_json(config: &Config) -> String {
+    format!("{:#}", json!({ "valid": true, "settings": config.in_force() }))
+}
+
+fn valid_text(file: Option<&Path>, config: &Config) -> String {
+    let file = file.map(|path| format!(", {}", path.display())).unwrap_or_default();
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table.set_header(["setting", "value", "from"]);
+    for Setting { key, value, origin } in config.in_force() {
+        table.add_row([key.clone(), shown(value), origin.to_string()]);
+    }
+    let lines = table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();
+    format!("configuration is valid: built-in defaults{file}, environment\n\n{}", lines.join("\n"))
+}
+
+/// A text without its quotes, and each element of a list on a line of its own.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Array(elements) => elements.iter().map(shown).collect::<Vec<_>>().join("\n"),
+        Value::Object(fields) => element(fields),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// An element of a list, by its name: a status, or an alert rule.
+fn element(fields: &Map<String, Value>) -> String {
+    let is_name = |field: &str| matches!(field, "status" | "name");
+    let (names, others): (Vec<_>, Vec<_>) = fields.iter().partition(|(field, _)| is_name(field));
+    let name = names.first().map(|(_, name)| shown(name)).unwrap_or_default();
+    let others = others.into_iter().map(|(field, value)| format!("{field} {}", shown(value)));
+    format!("{name}: {}", others.collect::<Vec<_>>().join(", "))
+}

@@ -1,0 +1,145 @@
+//! `creditd explain`: what became of a message, and which credits it moved.
+
+use std::path::Path;
+
+use clap::Subcommand;
+use serde::Serialize;
+
+use super::output::{Column, members, or_dash, print, print_json, table};
+use super::{CommandError, open_store};
+use crate::ledger::booking::{Entry, LogNumber};
+use crate::ledger::moment::Timestamp;
+use crate::ledger::notice::ShownBalance;
+use crate::store::MessageFate;
+
+#[derive(Subcommand)]
+pub(super) enum ExplainCommand {
+    /// What became of a message.
+    Message {
+        /// Its `source`.
+        source: String,
+        /// Its `id`.
+        id: String,
+    },
+}
+
+/// What became of a message, as `--json` shows it.
+#[derive(Serialize)]
+struct Explanation<'a> {
+    source: &'a str,
+    id: &'a str,
+    #[serde(rename = "type")]
+    message_type: Option<&'a str>,
+    outcome: &'a str,
+    reason: Option<&'a str>,
+    detail: Option<&'a str>,
+    received_at: Timestamp,
+    deliveries: i64,
+    conflicts: i64,
+    entries: Vec<ShownEntry>,
+}
+
+/// An entry as reports show it.
+#[derive(Serialize)]
+struct ShownEntry {
+    log_number: LogNumber,
+    at: Timestamp,
+    account_id: String,
+    sequence: i64,
+    kind: &'static str,
+    from: &'static str,
+    to: &'static str,
+    credits: i64,
+    project_id: Option<String>,
+    previous: ShownBalance,
+    balance: ShownBalance,
+}
+
+impl From<&Entry> for ShownEntry {
+    fn from(entry: &Entry) -> Self {
+        Self {
+            log_number: entry.number,
+            at: entry.at,
+            account_id: entry.account_id.to_string(),
+            sequence: entry.sequence,
+            kind: entry.kind.as_str(),
+            from: entry.from.as_str(),
+            to: entry.to.as_str(),
+            credits: entry.credits.0,
+            project_id: entry.project_id.as_ref().map(ToString::to_string),
+            previous: entry.previous_balance().into(),
+            balance: entry.balance.into(),
+        }
+    }
+}
+
+pub(super) async fn run(
+    command: ExplainCommand,
+    config: Option<&Path>,
+    json: bool,
+) -> Result<(), CommandError> {
+    let ExplainCommand::Message { source, id } = command;
+    let store = open_store(config).await?;
+    let Some(fate) = store.message_fate(&source, &id).await? else {
+        let what = format!("nothing is known of message {id:?} from {source:?}; was it published?");
+        return Err(CommandError::Refused(what));
+    };
+    let explanation = explanation(&source, &id, &fate);
+    if json { print_json(&explanation) } else { print(&show(&explanation)) }
+}
+
+fn explanation<'a>(source: &'a str, id: &'a str, fate: &'a MessageFate) -> Explanation<'a> {
+    Explanation {
+        source,
+        id,
+        message_type: fate.message_type.as_deref(),
+        outcome: &fate.outcome,
+        reason: fate.reason.as_deref(),
+        detail: fate.detail.as_deref(),
+        received_at: fate.received_at,
+        deliveries: fate.deliveries,
+        conflicts: fate.conflicts,
+        entries: fate.entries.iter().map(Into::into).collect(),
+    }
+}
+
+fn show(explanation: &Explanation<'_>) -> String {
+    let head = members(&[
+        ("message", format!("{} {}", explanation.source, explanation.id)),
+        ("type", or_dash(explanation.message_type)),
+        ("outcome", explanation.outcome.to_owned()),
+        ("reason", or_dash(explanation.reason)),
+        ("detail", or_dash(explanation.detail)),
+        ("received", explanation.received_at.to_string()),
+        ("came", format!("{} times", explanation.deliveries)),
+        ("conflicts", format!("{} times with other data", explanation.conflicts)),
+    ]);
+    if explanation.entries.is_empty() {
+        return format!("{head}\n\nit moved no credits");
+    }
+    let columns = [
+        Column::Right("LOG"),
+        Column::Left("ACCOUNT"),
+        Column::Left("KIND"),
+        Column::Left("FROM"),
+        Column::Left("TO"),
+        Column::Right("CREDITS"),
+        Column::Left("PROJECT"),
+        Column::Right("AVAILABLE"),
+        Column::Right("THEN"),
+    ];
+    let row = |entry: &ShownEntry| {
+        vec![
+            entry.log_number.to_string(),
+            entry.account_id.clone(),
+            entry.kind.to_owned(),
+            entry.from.to_owned(),
+            entry.to.to_owned(),
+            entry.credits.to_string(),
+            or_dash(entry.project_id.as_ref()),
+            entry.previous.available.to_string(),
+            entry.balance.available.to_string(),
+        ]
+    };
+    format!("{head}\n\n{}", table(&columns, explanation.entries.iter().map(row)))
+}

@@ -1,0 +1,163 @@
+//! The command line: one file a command. Tables for people, `--json` for programs. Exit codes: 0 done,
+//! 1 refused or differs, 2 usage or configuration, 3 a server is away, 70 a bug.
+
+mod account;
+mod check_config;
+mod daemon;
+mod explain;
+mod migrate;
+mod organization;
+mod output;
+mod parked;
+mod project;
+mod sandbox;
+mod verify;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::broker::{BrokerError, PublishError};
+use crate::config::{Config, ConfigError};
+use crate::daemon::DaemonError;
+use crate::logging::LoggingError;
+use crate::sandbox::SandboxError;
+use crate::sandbox::keeper::{self, KeeperArgs};
+use crate::store::{Store, StoreError};
+
+/// Turns project lifecycle messages into holds and releases of credits on a PostgreSQL ledger.
+#[derive(Parser)]
+#[command(version, about, max_term_width = 100)]
+struct Arguments {
+    /// Settings over the built-in defaults; the environment (CREDITD__...) goes over both.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON, for programs.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the daemon until a signal stops it.
+    Run,
+    /// Make or upgrade the ledger's schema, and grant the daemon's user what it needs.
+    Migrate,
+    /// Check the settings, and show what is in force and where it came from.
+    CheckConfig,
+    /// Accounts: balances, what waits, alerts.
+    #[command(subcommand)]
+    Account(account::AccountCommand),
+    /// Organizations: their pools and accounts.
+    #[command(subcommand)]
+    Organization(organization::OrganizationCommand),
+    /// Projects: what they hold, and what waits.
+    #[command(subcommand)]
+    Project(project::ProjectCommand),
+    /// Messages that could not be applied, and why.
+    #[command(subcommand)]
+    Parked(parked::ParkedCommand),
+    /// What became of something.
+    #[command(subcommand)]
+    Explain(explain::ExplainCommand),
+    /// Recompute the books from the entries alone, and say what differs.
+    Verify,
+    /// Private servers to try creditd on.
+    Sandbox(sandbox::SandboxCommand),
+    #[command(name = crate::sandbox::KEEPER_COMMAND, hide = true)]
+    SandboxKeeper(KeeperArgs),
+}
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    #[error(transparent)]
+    Daemon(#[from] DaemonError),
+    #[error(transparent)]
+    Logging(#[from] LoggingError),
+    /// What was asked for is not there, or differs. The text says all there is to say.
+    #[error("{0}")]
+    Refused(String),
+    /// The same, and it was said already.
+    #[error("")]
+    Said,
+    #[error("{what}: {error}")]
+    System { what: &'static str, error: std::io::Error },
+}
+
+impl CommandError {
+    fn exit_code(&self) -> u8 {
+        match self {
+            CommandError::Config(_)
+            | CommandError::Daemon(DaemonError::Config(_) | DaemonError::Order(_)) => 2,
+            CommandError::Store(error) if error.is_away() => 3,
+            CommandError::Broker(error) if !error.is_permanent() => 3,
+            CommandError::Publish(_) => 3,
+            CommandError::Daemon(DaemonError::Ended(_)) => 70,
+            CommandError::Store(_)
+            | CommandError::Broker(_)
+            | CommandError::Sandbox(_)
+            | CommandError::Daemon(_)
+            | CommandError::Logging(_)
+            | CommandError::Refused(_)
+            | CommandError::Said
+            | CommandError::System { .. } => 1,
+        }
+    }
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let Arguments { config, json, command } = Arguments::parse();
+    let config = config.as_deref();
+    let done = match command {
+        Command::CheckConfig => return check_config::run(config, json),
+        // The keeper's servers die with the thread that started them: it must be this one.
+        Command::SandboxKeeper(args) => keeper::keep(&args).map_err(CommandError::from),
+        Command::Sandbox(command) => sandbox::run(command, config),
+        Command::Run => daemon::run(config),
+        Command::Migrate => asynchronously(migrate::run(config, json)),
+        Command::Account(command) => asynchronously(account::run(command, config, json)),
+        Command::Organization(command) => asynchronously(organization::run(command, config, json)),
+        Command::Project(command) => asynchronously(project::run(command, config, json)),
+        Command::Parked(command) => asynchronously(parked::run(command, config, json)),
+        Command::Explain(command) => asynchronously(explain::run(command, config, json)),
+        Command::Verify => asynchronously(verify::run(config, json)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if !matches!(error, CommandError::Said) {
+                eprintln!("creditd: {error}");
+            }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Runs a command that asks servers.
+fn asynchronously(command: impl Future<Output = Result<(), CommandError>>) -> Result<(), CommandError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| CommandError::System { what: "starting", error })?;
+    runtime.block_on(command)
+}
+
+/// The ledger that the settings name, if it can be read by this program.
+async fn open_store(config: Option<&Path>) -> Result<Store, CommandError> {
+    let store = Store::new(&Config::load(config)?.store_settings())?;
+    store.check().await?;
+    Ok(store)
+}

@@ -1,0 +1,171 @@
+//! `creditd sandbox`: private servers to try creditd on.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use indicatif::ProgressBar;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use super::CommandError;
+use super::output::print;
+use crate::broker::{Destination, OutboundMessage, Publisher};
+use crate::config::Config;
+use crate::sandbox::stream::{self, DemoMessage};
+use crate::sandbox::{Endpoints, Sandbox, SandboxError, SandboxOptions};
+
+/// Private servers, or something to try on them.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct SandboxCommand {
+    #[command(flatten)]
+    servers: SandboxArgs,
+    #[command(subcommand)]
+    command: Option<InSandbox>,
+}
+
+#[derive(Subcommand)]
+enum InSandbox {
+    /// Publish half a year of several agencies' projects to the inbound exchange.
+    Publish {
+        /// Another half a year; the same seed again is all duplicates.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How many projects; each has about ten messages.
+        #[arg(long, value_name = "COUNT", default_value_t = 500)]
+        projects: u32,
+    },
+}
+
+/// Run a private PostgreSQL and RabbitMQ until interrupted.
+#[derive(Args)]
+struct SandboxArgs {
+    /// Keep the servers' data here, to start again with it later [default: a temporary directory].
+    #[arg(long, value_name = "DIRECTORY")]
+    directory: Option<PathBuf>,
+    /// Write the settings that lead to the servers to this file, for a shell to source.
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<PathBuf>,
+    /// Make this many vhosts beside `/`: t1, t2, ...
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    vhosts: u32,
+}
+
+pub(super) fn run(command: SandboxCommand, config: Option<&Path>) -> Result<(), CommandError> {
+    match command.command {
+        None => Ok(serve(command.servers)?),
+        Some(InSandbox::Publish { seed, projects }) => super::asynchronously(publish(config, seed, projects)),
+    }
+}
+
+/// How many messages are published before their confirms are awaited together.
+const WINDOW: usize = 500;
+
+async fn publish(config: Option<&Path>, seed: u64, projects: u32) -> Result<(), CommandError> {
+    let settings = Config::load(config)?.broker_settings()?;
+    let messages: Vec<_> = stream::messages(seed, projects).collect();
+    let mut publisher = Publisher::connect(&settings, Destination::Inbound).await?;
+    let bar = ProgressBar::new(u64::try_from(messages.len()).unwrap_or(u64::MAX));
+    let mut unroutable = 0;
+    for (number, window) in messages.chunks(WINDOW).enumerate() {
+        let as_message = |(place, message): (usize, &DemoMessage)| OutboundMessage {
+            routing_key: message.routing_key.clone(),
+            message_id: format!("{number}-{place}"),
+            content_type: message.content_type.to_owned(),
+            headers: Vec::new(),
+            body: message.body.clone(),
+        };
+        let window: Vec<_> = window.iter().enumerate().map(as_message).collect();
+        unroutable += publisher.publish_window(&window).await?.unroutable;
+        bar.inc(u64::try_from(window.len()).unwrap_or(u64::MAX));
+    }
+    bar.finish_and_clear();
+    publisher.close().await;
+    print(&format!("published {} messages", messages.len()))?;
+    if unroutable > 0 {
+        let hint = "has the daemon declared its queue? start `creditd run` first";
+        return Err(CommandError::Refused(format!("{unroutable} messages reached no queue; {hint}")));
+    }
+    Ok(())
+}
+
+/// Starts the servers, prints how to reach them, and returns when they have been stopped by INT, TERM or HUP.
+fn serve(args: SandboxArgs) -> Result<(), SandboxError> {
+    let executable = std::env::current_exe().map_err(failed("can't find the running creditd".to_owned()))?;
+    let interrupted = interruption().map_err(failed("can't listen to signals".to_owned()))?;
+    eprintln!("starting a private PostgreSQL and RabbitMQ, which takes about 7 s");
+    let options = SandboxOptions { directory: args.directory, vhosts: args.vhosts };
+    let sandbox = match Sandbox::start_unless(&executable, options, &interrupted) {
+        Err(SandboxError::Stopped) => return Ok(()),
+        started => started?,
+    };
+    let _env_file = args.env_file.map(|path| EnvFile::write(path, sandbox.endpoints())).transpose()?;
+    announce(sandbox.endpoints());
+
+    while !interrupted.load(Ordering::Relaxed) {
+        if sandbox.has_ended() {
+            return Err(SandboxError::KeeperGone);
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    eprintln!("stopping");
+    sandbox.stop()
+}
+
+fn announce(endpoints: &Endpoints) {
+    eprintln!("ready in {}; Ctrl-C stops it. To use it in another shell:", endpoints.directory.display());
+    let mut output = io::stdout().lock();
+    // Who closed standard output doesn't want to read this, and may still want the servers.
+    let _ = output.write_all(endpoints.shell_exports().as_bytes()).and_then(|()| output.flush());
+}
+
+fn interruption() -> io::Result<Arc<AtomicBool>> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
+    }
+    Ok(interrupted)
+}
+
+/// The environment file, removed with the sandbox unless another one has written it since.
+struct EnvFile {
+    path: PathBuf,
+    content: String,
+}
+
+impl EnvFile {
+    /// Whoever waits for the file finds it complete. It holds passwords, so only its owner can read it.
+    fn write(path: PathBuf, endpoints: &Endpoints) -> Result<Self, SandboxError> {
+        let content = endpoints.shell_exports();
+        let directory = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        let write = || -> io::Result<()> {
+            let mut file = tempfile::NamedTempFile::new_in(directory)?;
+            file.write_all(content.as_bytes())?;
+            file.persist(&path)?;
+            Ok(())
+        };
+        write().map_err(failed(format!("can't write {}", path.display())))?;
+        Ok(Self { path, content })
+    }
+}
+
+impl Drop for EnvFile {
+    fn drop(&mut self) {
+        if fs::read_to_string(&self.path).is_ok_and(|found| found == self.content) {
+            // Its passwords open nothing any more.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn failed(what: String) -> impl FnOnce(io::Error) -> SandboxError {
+    move |error| SandboxError::Io { what, error }
+}

@@ -1,0 +1,212 @@
+//! Settings: typed, and checked as a whole before anything starts.
+//!
+//! They come in three layers, the nearer over the farther: the built-in copy of `config/creditd.toml`, the
+//! file given with `--config`, environment variables. What each key means is said in that file.
+
+mod connection_url;
+mod layers;
+mod mistake;
+mod read;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::alert::{Rule, Severity};
+use crate::ledger::moment::Micros;
+use crate::ledger::settings::{Order, Settings, StatusRule};
+
+pub use connection_url::{ConnectionUrl, UrlError};
+pub use mistake::{ConfigError, Mistake, Origin};
+
+/// All settings, valid by themselves: what only a server can tell is not known yet.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// PostgreSQL.
+    pub database: DatabaseConfig,
+    /// RabbitMQ.
+    pub broker: BrokerConfig,
+    /// What makes one message newer than another.
+    pub order: Order,
+    /// How many seconds a message's time may be ahead of the clock before it is parked.
+    pub time_ahead_max_s: u32,
+    /// How messages are taken together.
+    pub batch: BatchConfig,
+    /// What the upstream's statuses do, in the order of a project's life. Unique, and at least one.
+    pub statuses: Vec<StatusRule>,
+    /// What is raised when credits run low.
+    pub alerts: AlertsConfig,
+    /// How long things will be kept, once a version deletes any.
+    pub retention: RetentionConfig,
+    /// Where health and reports will be served, once a version does.
+    pub http: HttpConfig,
+    /// What is logged, and how.
+    pub log: LogConfig,
+    in_force: Vec<Setting>,
+}
+
+/// The PostgreSQL server and the ledger's schema in it.
+#[derive(Clone, Debug)]
+pub struct DatabaseConfig {
+    /// The server as the daemon's user; always names a user and a database.
+    pub url: ConnectionUrl,
+    /// The server as the owner of the tables, for `migrate`. `None`: `url` is the owner's too.
+    pub owner_url: Option<ConnectionUrl>,
+    /// The schema: an identifier of lowercase letters, digits and underscores, at most 63, not `pg_...`.
+    pub schema: String,
+    /// Seconds after which the server ends a statement.
+    pub statement_timeout_s: u32,
+    /// Seconds after which the server ends a wait for a lock.
+    pub lock_timeout_s: u32,
+}
+
+/// The RabbitMQ server and the names that creditd uses on it.
+#[derive(Clone, Debug)]
+pub struct BrokerConfig {
+    url: Option<ConnectionUrl>,
+    /// The topic exchange that project messages are published to.
+    pub inbound_exchange: String,
+    /// The queue that they are read from.
+    pub queue: String,
+    /// The topic exchange that events are published to.
+    pub events_exchange: String,
+    /// Whether creditd makes what is missing.
+    pub topology: Topology,
+}
+
+impl BrokerConfig {
+    /// The server. Only commands that talk to it need it, so only they are refused where it isn't set.
+    pub fn url(&self) -> Result<&ConnectionUrl, ConfigError> {
+        self.url.as_ref().ok_or_else(|| read::not_set("broker.url").into())
+    }
+}
+
+/// Who makes exchanges and queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Topology {
+    /// creditd does, where they are missing.
+    Declare,
+    /// Somebody else does; creditd refuses to start where one is missing.
+    Check,
+}
+
+/// How messages are taken together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchConfig {
+    /// The most messages that one transaction takes, 1 to 5000.
+    pub messages_max: u16,
+}
+
+/// What is raised when credits run low.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertsConfig {
+    /// The rules of who has none of their own; checked as a list.
+    pub rules: Arc<[Rule]>,
+    /// How severe it is that work waits for credits; `None` for no alert.
+    pub queue_blocked: Option<Severity>,
+}
+
+/// How long things will be kept. This version deletes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionConfig {
+    /// Days for the inbox rows of project messages.
+    pub inbox_days: u32,
+    /// Days for parked messages that were dealt with.
+    pub parked_done_days: u32,
+    /// Days for notices that were published.
+    pub notices_days: u32,
+}
+
+/// Where health and reports will be served. This version does not listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpConfig {
+    /// Address and port.
+    pub listen: SocketAddr,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogConfig {
+    /// A level, or a list of levels and `TARGET=LEVEL`, separated by commas.
+    pub level: String,
+    /// For whom the lines are.
+    pub format: LogFormat,
+}
+
+/// For whom log lines are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// People on a terminal, programs otherwise.
+    Auto,
+    /// People.
+    Human,
+    /// Programs: one JSON object a line.
+    Json,
+}
+
+/// A setting in force, fit to be shown.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Setting {
+    /// The key as it is typed in a file.
+    pub key: String,
+    /// Its value, without any password.
+    pub value: serde_json::Value,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+impl Config {
+    /// Reads the settings from `file`, if one is given, and the environment of this process.
+    ///
+    /// The error tells all that is wrong with them, each with its key and origin.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut environment = Vec::new();
+        for (name, value) in std::env::vars_os() {
+            // A name that isn't Unicode can't be ours.
+            let Ok(name) = name.into_string() else { continue };
+            match value.into_string() {
+                Ok(value) => environment.push((name, value)),
+                Err(_) if name.starts_with(layers::PREFIX) => return Err(not_unicode(name).into()),
+                Err(_) => {}
+            }
+        }
+        Self::load_from(file, environment.into_iter())
+    }
+
+    /// As [`Config::load`], from the environment given.
+    pub fn load_from(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        read::config(&layers::Layers::gather(file, environment)?)
+    }
+
+    /// All settings that have a value, sorted by key, with passwords left out.
+    pub fn in_force(&self) -> &[Setting] {
+        &self.in_force
+    }
+
+    /// The settings that decide what messages do.
+    pub fn ledger_settings(&self) -> Settings {
+        Settings {
+            order: self.order,
+            statuses: self.statuses.clone(),
+            alert_rules: self.alerts.rules.clone(),
+            queue_blocked: self.alerts.queue_blocked,
+            time_ahead_max: Micros::from_seconds(self.time_ahead_max_s),
+        }
+    }
+}
+
+fn not_unicode(variable: String) -> Mistake {
+    let key = layers::key_of(&variable).unwrap_or_default();
+    let message = "found bytes that aren't UTF-8, expected text".to_owned();
+    Mistake { key, origin: Some(Origin::Environment(variable)), message }
+}

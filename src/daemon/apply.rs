@@ -1,0 +1,312 @@
+//! The apply loop: takes whatever has arrived as one batch through the store, then acknowledges it. A lone
+//! message waits for nobody, and a flood batches itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use super::backoff::Backoff;
+use super::batch::{self, Arrival, Attempt, Committed};
+use super::clock;
+use super::health::{Health, Part};
+use super::intake::{Link, Received, beating};
+use super::progress::Heartbeat;
+use super::settings::{Adoption, adopt};
+use crate::broker::DeliveryTag;
+use crate::ledger::settings::{Order, Settings};
+use crate::store::{Remedy, Store, StoreError};
+
+/// How often due parked messages are looked for without being told.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+/// How often a message is tried alone before it is parked undecoded.
+const TRIES_ALONE_MAX: i32 = 3;
+
+/// Why the loop gave up.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The database says something that trying again won't change.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The ledger goes by another order.
+    #[error(
+        "order is {ours:?} in the settings, and the ledger goes by {stored:?}; it is fixed for a ledger's \
+         life: set it back, or use another database.schema"
+    )]
+    OrderDiffers {
+        /// The settings'.
+        ours: Order,
+        /// The ledger's.
+        stored: Order,
+    },
+}
+
+/// What the loop works with.
+pub(super) struct Apply {
+    pub(super) store: Store,
+    pub(super) settings: Arc<Settings>,
+    pub(super) messages_max: usize,
+    pub(super) health: Health,
+    pub(super) heartbeat: Heartbeat,
+    /// Woken after each commit that wrote entries or notices.
+    pub(super) log_grew: Arc<Notify>,
+    pub(super) stop: CancellationToken,
+}
+
+/// A delivered message, waiting for its batch.
+struct Waiting {
+    arrival: Arrival,
+    tag: DeliveryTag,
+}
+
+/// What holds between two turns of the loop.
+#[derive(Default)]
+struct Turn {
+    link: Option<Link>,
+    /// Whether messages come here, and so whether this daemon sets the ledger's settings.
+    consuming: bool,
+    /// Whether parked messages may be due.
+    sweep: bool,
+}
+
+impl Apply {
+    /// Applies what `inbox` brings until told to stop. New settings come by `reloaded`.
+    pub(super) async fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Received>,
+        mut reloaded: mpsc::UnboundedReceiver<Arc<Settings>>,
+    ) -> Result<(), ApplyError> {
+        let mut turn = Turn { sweep: true, ..Turn::default() };
+        let mut buffer = Vec::new();
+        let ended = loop {
+            self.heartbeat.beat();
+            let stop = self.stop.clone();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break Ok(()),
+                Some(settings) = reloaded.recv() => {
+                    self.settings = settings;
+                    if turn.consuming && let Err(error) = self.adopt().await {
+                        break Err(error);
+                    }
+                }
+                count = inbox.recv_many(&mut buffer, self.messages_max) => {
+                    if count == 0 {
+                        break Ok(());
+                    }
+                    if let Err(error) = self.take(&mut buffer, &mut turn).await {
+                        break Err(error);
+                    }
+                }
+                () = tokio::time::sleep(SWEEP_EVERY) => turn.sweep = true,
+            }
+            if turn.sweep && turn.consuming && !self.stop.is_cancelled() {
+                if let Err(error) = self.sweep(&mut turn).await {
+                    break Err(error);
+                }
+            }
+        };
+        if let Some(link) = turn.link {
+            // What was received and not applied goes back to its place in the queue.
+            beating(&self.heartbeat, link.acknowledger.close()).await;
+        }
+        ended
+    }
+
+    /// Takes what was received, in order: runs of ordinary messages as batches, suspects alone.
+    async fn take(&mut self, buffer: &mut Vec<Received>, turn: &mut Turn) -> Result<(), ApplyError> {
+        let mut run = Vec::with_capacity(buffer.len());
+        for received in buffer.drain(..) {
+            match received {
+                Received::Connected(link) => {
+                    // What came by the old connection will come again.
+                    run.clear();
+                    if link.alone {
+                        turn.consuming = true;
+                        self.adopt().await?;
+                    } else {
+                        turn.consuming = false;
+                    }
+                    turn.link = Some(link);
+                }
+                Received::Delivered { arrival, tag, suspect: false } => {
+                    run.push(Waiting { arrival: *arrival, tag });
+                }
+                Received::Delivered { arrival, tag, suspect: true } => {
+                    self.deliver(std::mem::take(&mut run), turn).await?;
+                    if let Some(arrival) = self.count_try(*arrival, turn).await? {
+                        self.deliver(vec![Waiting { arrival, tag }], turn).await?;
+                    }
+                }
+            }
+        }
+        self.deliver(run, turn).await
+    }
+
+    /// Applies delivered messages and acknowledges them.
+    async fn deliver(&mut self, run: Vec<Waiting>, turn: &mut Turn) -> Result<(), ApplyError> {
+        let Some(last) = run.last().map(|waiting| waiting.tag) else { return Ok(()) };
+        let Some(link) = &mut turn.link else { return Ok(()) };
+        turn.consuming = true;
+        let arrivals: Vec<_> = run.into_iter().map(|waiting| waiting.arrival).collect();
+        let Some(committed) = self.apply(&arrivals, &link.over).await? else { return Ok(()) };
+        turn.sweep |= committed.appeared;
+        if let Err(error) = link.acknowledger.acknowledge_through(last).await {
+            debug!(%error, "the acknowledgement failed; the messages will come again, and do nothing");
+            link.over.cancel();
+        }
+        Ok(())
+    }
+
+    /// Offers parked messages whose reason may have gone, a batch at a time so that deliveries come between.
+    async fn sweep(&mut self, turn: &mut Turn) -> Result<(), ApplyError> {
+        let limit = i64::try_from(self.messages_max).unwrap_or(i64::MAX);
+        let due = match self.store.due_messages(limit).await {
+            Ok(due) => due,
+            // The next batch, or the next look, waits it out.
+            Err(error) if error.is_away() => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        turn.sweep = due.len() == self.messages_max;
+        if due.is_empty() {
+            return Ok(());
+        }
+        let now = clock();
+        let offer = |parked: crate::store::ParkedRow| Arrival::offer(parked.raw, parked.parked_id, now);
+        let offers: Vec<_> = due.into_iter().map(offer).collect();
+        let never = CancellationToken::new();
+        if let Some(committed) = self.apply(&offers, &never).await? {
+            info!(applied = committed.decided, parked = committed.parked, "offered parked messages again");
+            turn.sweep |= committed.appeared;
+        }
+        Ok(())
+    }
+
+    /// Counts a suspect's try before it is decoded. After the third death alone it stays undecoded, to be
+    /// parked. `None` if the connection is over.
+    async fn count_try(&mut self, suspect: Arrival, turn: &mut Turn) -> Result<Option<Arrival>, ApplyError> {
+        let (Some(hash), Some(link)) = (suspect.suspect().copied(), &turn.link) else { return Ok(None) };
+        let mut backoff = Backoff::new();
+        loop {
+            match self.store.count_try(&hash).await {
+                Ok(tries) if tries > TRIES_ALONE_MAX => {
+                    error!(tries, "a message was in hand alone at {TRIES_ALONE_MAX} deaths and is parked");
+                    return Ok(Some(suspect));
+                }
+                Ok(_) => return Ok(Some(suspect.try_alone())),
+                Err(error) if error.remedy() == Remedy::Stop => return Err(error.into()),
+                Err(error) => {
+                    if !self.wait(&error, &mut backoff, &link.over).await {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes arrivals through the store until they are committed, whatever it takes. `None` if the connection
+    /// that they came by is over or the daemon stops: then they will come again.
+    async fn apply(
+        &self,
+        arrivals: &[Arrival],
+        over: &CancellationToken,
+    ) -> Result<Option<Committed>, ApplyError> {
+        let mut total = Committed::default();
+        let mut backoff = Backoff::new();
+        // A part that the database refuses is halved until the message at fault stands alone.
+        let mut parts = vec![arrivals.to_vec()];
+        while let Some(part) = parts.pop() {
+            self.heartbeat.beat();
+            match batch::apply(&self.store, &part, &self.settings).await {
+                Ok(Attempt::Committed(committed)) => {
+                    self.health.well(Part::Ledger, "applying");
+                    backoff.reset();
+                    if committed.wrote_log {
+                        self.log_grew.notify_one();
+                    }
+                    total.add(&committed);
+                }
+                Ok(Attempt::SettingsDiffer) => {
+                    parts.push(part);
+                    self.adopt().await?;
+                }
+                Err(error) => match error.remedy() {
+                    Remedy::Bisect if part.len() > 1 => {
+                        let (head, tail) = part.split_at(part.len() / 2);
+                        parts.push(tail.to_vec());
+                        parts.push(head.to_vec());
+                    }
+                    Remedy::Bisect => {
+                        warn!(%error, "the database refuses what a message leads to; it is parked");
+                        parts.push(part.iter().map(|arrival| arrival.refused_by_database(&error)).collect());
+                    }
+                    Remedy::Wait | Remedy::Retry => {
+                        parts.push(part);
+                        if !self.wait(&error, &mut backoff, over).await {
+                            return Ok(None);
+                        }
+                    }
+                    Remedy::Stop => return Err(error.into()),
+                },
+            }
+        }
+        debug!(
+            decided = total.decided,
+            repeated = total.repeated,
+            parked = total.parked,
+            "a batch is committed"
+        );
+        Ok(Some(total))
+    }
+
+    /// Makes this daemon's settings the ledger's, whatever it takes, unless the daemon stops.
+    async fn adopt(&self) -> Result<(), ApplyError> {
+        let mut backoff = Backoff::new();
+        loop {
+            self.heartbeat.beat();
+            match adopt(&self.store, &self.settings).await {
+                Ok(Adoption::Adopted { wrote_log }) => {
+                    self.health.well(Part::Ledger, "applying");
+                    if wrote_log {
+                        self.log_grew.notify_one();
+                    }
+                    return Ok(());
+                }
+                Ok(Adoption::OrderDiffers(stored)) => {
+                    return Err(ApplyError::OrderDiffers { ours: self.settings.order, stored });
+                }
+                Err(error) if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) => {
+                    if !self.wait(&error, &mut backoff, &CancellationToken::new()).await {
+                        return Ok(());
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Waits before another try. Says whether there is any point in one.
+    async fn wait(&self, error: &StoreError, backoff: &mut Backoff, over: &CancellationToken) -> bool {
+        match error.remedy() {
+            Remedy::Retry => debug!(%error, "the transaction is tried again"),
+            _ => self.health.waiting(Part::Ledger, error),
+        }
+        tokio::select! {
+            () = self.stop.cancelled() => false,
+            () = over.cancelled() => false,
+            () = beating(&self.heartbeat, tokio::time::sleep(backoff.next_delay())) => true,
+        }
+    }
+}
+
+impl Committed {
+    fn add(&mut self, other: &Committed) {
+        self.decided += other.decided;
+        self.repeated += other.repeated;
+        self.parked += other.parked;
+        self.wrote_log |= other.wrote_log;
+        self.appeared |= other.appeared;
+    }
+}

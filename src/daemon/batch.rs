@@ -1,0 +1,283 @@
+//! One batch through the store: what came is held against the inbox, decided by the core, and saved with
+//! its outcome, all in one transaction.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::contract::inbound::{DecodeError, Message, decode};
+use crate::contract::raw::RawMessage;
+use crate::ledger::books::{Changes, Decision};
+use crate::ledger::ids::MessageKey;
+use crate::ledger::inbox::{Admission, Fingerprint, Inbox};
+use crate::ledger::input::Input;
+use crate::ledger::moment::Timestamp;
+use crate::ledger::outcome::{Outcome, ParkReason, Parking};
+use crate::ledger::settings::Settings;
+use crate::store::{InboxRow, Parcel, Received, Repeated, Store, StoreError};
+
+/// A message on its way through a batch.
+#[derive(Clone, Debug)]
+pub(super) struct Arrival {
+    raw: RawMessage,
+    received_at: Timestamp,
+    content: Content,
+    /// Its number among the parked, if it is offered again from there.
+    parked_id: Option<i64>,
+    /// Its content's hash, if its tries alone are counted.
+    suspect: Option<[u8; 32]>,
+}
+
+#[derive(Clone, Debug)]
+enum Content {
+    Decoded(Message, Fingerprint),
+    /// It can't be decoded, or must not be tried again.
+    Unusable(DecodeError),
+}
+
+impl Arrival {
+    /// A message as it was delivered.
+    pub(super) fn decode(raw: RawMessage, received_at: Timestamp) -> Self {
+        let content = Content::of(&raw);
+        Self { raw, received_at, content, parked_id: None, suspect: None }
+    }
+
+    /// A message that is not to be decoded before its try is counted; see [`Arrival::try_alone`].
+    pub(super) fn undecoded(raw: RawMessage, received_at: Timestamp) -> Self {
+        let content = Content::Unusable(refusal(ParkReason::Suspect, SUSPECT_DETAIL.to_owned(), None));
+        let suspect = Some(raw.fingerprint());
+        Self { raw, received_at, content, parked_id: None, suspect }
+    }
+
+    /// A parked message that is offered again.
+    pub(super) fn offer(raw: RawMessage, parked_id: i64, received_at: Timestamp) -> Self {
+        Self { parked_id: Some(parked_id), ..Self::decode(raw, received_at) }
+    }
+
+    /// The hash by which a suspect's tries are counted.
+    pub(super) fn suspect(&self) -> Option<&[u8; 32]> {
+        self.suspect.as_ref()
+    }
+
+    /// A suspect whose try was counted: it is decoded now.
+    pub(super) fn try_alone(self) -> Self {
+        Self { content: Content::of(&self.raw), ..self }
+    }
+
+    /// The same, to be parked because the database refused what it leads to.
+    pub(super) fn refused_by_database(&self, error: &StoreError) -> Self {
+        let key = match &self.content {
+            Content::Decoded(message, _) => Some(message),
+            Content::Unusable(_) => None,
+        };
+        let refusal = refusal(ParkReason::DatabaseRefused, error.to_string(), key);
+        Self { content: Content::Unusable(refusal), ..self.clone() }
+    }
+}
+
+const SUSPECT_DETAIL: &str = "the process died three times while it had this message alone in hand; \
+                              it was not decoded again";
+
+impl Content {
+    fn of(raw: &RawMessage) -> Self {
+        match decode(raw) {
+            Ok(message) => {
+                let fingerprint = message.fingerprint();
+                Content::Decoded(message, fingerprint)
+            }
+            Err(error) => Content::Unusable(error),
+        }
+    }
+}
+
+fn refusal(reason: ParkReason, detail: String, message: Option<&Message>) -> DecodeError {
+    DecodeError {
+        reason,
+        detail,
+        key: message.map(|message| message.cause.key.clone()),
+        message_type: message.map(|message| message.cause.message_type.clone()),
+    }
+}
+
+/// What is to be done with one arrival.
+enum Step<'a> {
+    /// Decide it; under this fingerprint if it came for the first time.
+    Decide(&'a Arrival, &'a Message, Option<Fingerprint>),
+    /// Nothing but what was noted already.
+    Noted,
+}
+
+/// What a committed batch did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Committed {
+    /// Messages that were applied, stale or rejected.
+    pub(super) decided: usize,
+    /// Messages that came before.
+    pub(super) repeated: usize,
+    /// Messages that were parked, or parked again.
+    pub(super) parked: usize,
+    /// Whether entries or notices were written, which the relay may publish.
+    pub(super) wrote_log: bool,
+    /// Whether something came to be known that parked messages may wait for.
+    pub(super) appeared: bool,
+}
+
+/// What came of an attempt.
+pub(super) enum Attempt {
+    /// It is committed.
+    Committed(Committed),
+    /// Another instance set other settings meanwhile: nothing was done.
+    SettingsDiffer,
+}
+
+/// Applies `arrivals` in their order, in one transaction, by `settings`.
+pub(super) async fn apply(
+    store: &Store,
+    arrivals: &[Arrival],
+    settings: &Arc<Settings>,
+) -> Result<Attempt, StoreError> {
+    let mut batch = store.begin().await?;
+    if batch.settings() != Some(settings) {
+        batch.roll_back().await?;
+        return Ok(Attempt::SettingsDiffer);
+    }
+    let keys: HashSet<_> = arrivals.iter().filter_map(Arrival::key).cloned().collect();
+    let inbox = batch.inbox(&keys.into_iter().collect::<Vec<_>>()).await?;
+    let mut received = Received::default();
+    let steps = admit(arrivals, inbox, &mut received);
+
+    // A clock that goes back must not take the ledger's time with it.
+    let mut now = batch.last_at();
+    let mut inputs = Vec::new();
+    for step in &steps {
+        if let Step::Decide(arrival, message, _) = step {
+            now = now.max(arrival.received_at);
+            inputs.push(Message::clone(message).into_input(now));
+        }
+    }
+    let (decisions, changes) = batch.decide(&inputs, settings).await?;
+    record(&steps, &inputs, &decisions, &mut received);
+    batch.save(&received, &changes, now).await?;
+    let committed = tell(&received, &changes);
+    batch.commit().await?;
+    Ok(Attempt::Committed(committed))
+}
+
+impl Arrival {
+    fn key(&self) -> Option<&MessageKey> {
+        match &self.content {
+            Content::Decoded(message, _) => Some(&message.cause.key),
+            Content::Unusable(_) => None,
+        }
+    }
+}
+
+/// Holds each arrival against the inbox, and notes what needs no decision.
+fn admit<'a>(arrivals: &'a [Arrival], mut inbox: Inbox, received: &mut Received) -> Vec<Step<'a>> {
+    let mut repeated: HashMap<MessageKey, Repeated> = HashMap::new();
+    let mut steps = Vec::with_capacity(arrivals.len());
+    for arrival in arrivals {
+        received.no_longer_suspect.extend(arrival.suspect);
+        let step = match &arrival.content {
+            Content::Unusable(error) => {
+                park_unusable(arrival, error, received);
+                Step::Noted
+            }
+            Content::Decoded(message, fingerprint) => {
+                let key = &message.cause.key;
+                let admission = inbox.admit(key, *fingerprint);
+                let is_offer = arrival.parked_id.is_some();
+                match admission {
+                    Admission::New => Step::Decide(arrival, message, Some(*fingerprint)),
+                    Admission::Duplicate if is_offer => Step::Decide(arrival, message, None),
+                    Admission::Duplicate => {
+                        count(&mut repeated, key).deliveries += 1;
+                        Step::Noted
+                    }
+                    Admission::Conflict => {
+                        count(&mut repeated, key).conflicts += 1;
+                        park_unusable(arrival, &conflict(message), received);
+                        Step::Noted
+                    }
+                }
+            }
+        };
+        steps.push(step);
+    }
+    received.repeated = repeated.into_values().collect();
+    steps
+}
+
+fn count<'r>(repeated: &'r mut HashMap<MessageKey, Repeated>, key: &MessageKey) -> &'r mut Repeated {
+    let none = || Repeated { key: key.clone(), deliveries: 0, conflicts: 0 };
+    repeated.entry(key.clone()).or_insert_with(none)
+}
+
+fn conflict(message: &Message) -> DecodeError {
+    let detail =
+        format!("{} came before with another type or other data; the first one counts", message.cause.key);
+    refusal(ParkReason::Conflict, detail, Some(message))
+}
+
+/// Parks what can't be decided. What is parked already and was offered again is parked anew where it is.
+fn park_unusable(arrival: &Arrival, error: &DecodeError, received: &mut Received) {
+    let parking = Parking { reason: error.reason, detail: error.detail.clone(), waits_for: None };
+    match arrival.parked_id {
+        Some(parked_id) => {
+            let decision = Decision { outcome: Outcome::Parked(parking), log: None };
+            received.offered.push((parked_id, None, decision));
+        }
+        None => received.parcels.push(Parcel {
+            raw: arrival.raw.clone(),
+            parking,
+            key: error.key.clone(),
+            message_type: error.message_type.as_deref().map(str::to_owned),
+            received_at: arrival.received_at,
+        }),
+    }
+}
+
+/// Notes what became of the arrivals that were decided.
+fn record(steps: &[Step<'_>], inputs: &[Input], decisions: &[Decision], received: &mut Received) {
+    let decided = steps.iter().filter_map(|step| match step {
+        Step::Decide(arrival, message, fingerprint) => Some((*arrival, *message, *fingerprint)),
+        Step::Noted => None,
+    });
+    for (((arrival, message, fingerprint), input), decision) in decided.zip(inputs).zip(decisions) {
+        let key = message.cause.key.clone();
+        if let Some(fingerprint) = fingerprint {
+            received.first.push(InboxRow {
+                key: key.clone(),
+                message_type: message.cause.message_type.to_string(),
+                fingerprint,
+                time: message.time,
+                received_at: input.now,
+                outcome: decision.outcome.clone(),
+                log: decision.log,
+            });
+        }
+        match (arrival.parked_id, decision.parking()) {
+            (Some(parked_id), _) => received.offered.push((parked_id, Some(key), decision.clone())),
+            (None, Some(parking)) => received.parcels.push(Parcel {
+                raw: arrival.raw.clone(),
+                parking: parking.clone(),
+                key: Some(key),
+                message_type: Some(message.cause.message_type.to_string()),
+                received_at: arrival.received_at,
+            }),
+            (None, None) => {}
+        }
+    }
+}
+
+fn tell(received: &Received, changes: &Changes) -> Committed {
+    let parked_anew = received.offered.iter().filter(|(_, _, decision)| decision.parking().is_some()).count();
+    let parked_first = received.first.iter().filter(|row| matches!(row.outcome, Outcome::Parked(_))).count();
+    let repeated: i64 = received.repeated.iter().map(|row| row.deliveries).sum();
+    Committed {
+        decided: received.first.len() - parked_first + received.offered.len() - parked_anew,
+        repeated: usize::try_from(repeated).unwrap_or(0),
+        parked: received.parcels.len() + parked_anew,
+        wrote_log: !changes.log.is_empty(),
+        appeared: !changes.appeared.is_empty(),
+    }
+}

@@ -1,0 +1,111 @@
+//! What state the daemon's parts are in: a log line for each change and none in between, and the status line
+//! that `systemctl status` shows.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracing::{info, warn};
+
+use super::notify::Notifier;
+
+/// A part of the daemon that can be in trouble by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Receiving from RabbitMQ.
+    Intake,
+    /// Applying to PostgreSQL.
+    Ledger,
+    /// Publishing events.
+    Relay,
+}
+
+/// The state of a part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Not begun yet.
+    Starting,
+    /// All is well; in a word, what it does.
+    Well(&'static str),
+    /// It waits for a server, or for somebody to mend something.
+    Waiting(String),
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Part::Intake => "intake",
+            Part::Ledger => "ledger",
+            Part::Relay => "relay",
+        })
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            State::Starting => f.write_str("starting"),
+            State::Well(doing) => f.write_str(doing),
+            State::Waiting(why) => write!(f, "waiting: {why}"),
+        }
+    }
+}
+
+const PARTS: [Part; 3] = [Part::Intake, Part::Ledger, Part::Relay];
+
+/// The states of all parts. Clones share them.
+#[derive(Clone)]
+pub(super) struct Health {
+    states: Arc<Mutex<[State; 3]>>,
+    notifier: Arc<Notifier>,
+}
+
+impl Health {
+    pub(super) fn new(notifier: Arc<Notifier>) -> Self {
+        Self { states: Arc::new(Mutex::new([const { State::Starting }; 3])), notifier }
+    }
+
+    /// All is well with `part`.
+    pub(super) fn well(&self, part: Part, doing: &'static str) {
+        self.set(part, State::Well(doing));
+    }
+
+    /// `part` waits, because of `why`.
+    pub(super) fn waiting(&self, part: Part, why: &dyn fmt::Display) {
+        self.set(part, State::Waiting(why.to_string()));
+    }
+
+    fn set(&self, part: Part, state: State) {
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = &mut states[part as usize];
+        if *place == state {
+            return;
+        }
+        // The reason may read differently each time, and that is no change of state.
+        let was_waiting = matches!(place, State::Waiting(_));
+        match &state {
+            State::Waiting(why) if !was_waiting => warn!(part = %part, reason = %why, "waiting"),
+            State::Waiting(_) | State::Starting => {}
+            State::Well(doing) => info!(part = %part, "{doing}"),
+        }
+        *place = state;
+        let line: Vec<_> =
+            PARTS.iter().zip(states.iter()).map(|(part, state)| format!("{part} {state}")).collect();
+        self.notifier.status(&line.join("; "));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_line_tells_each_part() {
+        let health = Health::new(Arc::default());
+        health.well(Part::Intake, "consuming");
+        health.waiting(Part::Ledger, &"PostgreSQL could not be reached in time");
+        let states = health.states.lock().unwrap();
+        assert_eq!(states[0].to_string(), "consuming");
+        assert_eq!(states[1].to_string(), "waiting: PostgreSQL could not be reached in time");
+        assert_eq!(states[2], State::Starting);
+    }
+}

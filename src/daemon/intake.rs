@@ -1,0 +1,144 @@
+//! The intake: receives what RabbitMQ delivers, decodes it, and hands it on in order. While one batch
+//! commits, the next gathers here.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error};
+
+use super::backoff::Backoff;
+use super::batch::Arrival;
+use super::clock;
+use super::health::{Health, Part};
+use super::progress::Heartbeat;
+use crate::broker::{Acknowledger, BrokerError, BrokerSettings, Consumer, Deliveries, Delivery, DeliveryTag};
+
+/// What the intake hands on.
+pub(super) enum Received {
+    /// A new connection: all that follows came by it, and all that came before can't be acknowledged any
+    /// more.
+    Connected(Link),
+    /// A message.
+    Delivered {
+        arrival: Box<Arrival>,
+        tag: DeliveryTag,
+        /// Whether it was in hand so often when a process or a connection died that it is tried alone.
+        suspect: bool,
+    },
+}
+
+/// A connection to the broker, as far as others need it.
+pub(super) struct Link {
+    pub(super) acknowledger: Acknowledger,
+    /// Cancelled when the connection is over, by whoever notices first.
+    pub(super) over: CancellationToken,
+    /// Whether nobody was consuming before: then messages come here, and this is the consuming daemon.
+    pub(super) alone: bool,
+}
+
+/// A message that is delivered for the third time is tried alone.
+const SUSPECT_REDELIVERIES: u32 = 2;
+
+/// How often a waiting loop says that it is alive.
+const BEAT_EVERY: Duration = Duration::from_secs(5);
+
+/// Waits for something that may rightly take for ever, and beats meanwhile.
+pub(super) async fn beating<F: Future>(heartbeat: &Heartbeat, waited_for: F) -> F::Output {
+    let mut waited_for = std::pin::pin!(waited_for);
+    loop {
+        heartbeat.beat();
+        if let Ok(output) = tokio::time::timeout(BEAT_EVERY, &mut waited_for).await {
+            return output;
+        }
+    }
+}
+
+/// Receives until `stop`, connecting anew for ever.
+pub(super) async fn run(
+    settings: BrokerSettings,
+    out: mpsc::Sender<Received>,
+    health: Health,
+    heartbeat: Heartbeat,
+    stop: CancellationToken,
+) {
+    let mut backoff = Backoff::new();
+    while !stop.is_cancelled() {
+        let ended = tokio::select! {
+            ended = receive(&settings, &out, &health, &heartbeat, &mut backoff) => ended,
+            () = stop.cancelled() => return,
+        };
+        let Some(error) = ended else { return };
+        if error.is_permanent() {
+            error!(%error, "RabbitMQ refuses; trying again in case somebody mends it");
+        }
+        health.waiting(Part::Intake, &error);
+        let delay = backoff.next_delay();
+        tokio::select! {
+            () = beating(&heartbeat, tokio::time::sleep(delay)) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// Receives over one connection until it ends. `None` when nobody listens any more.
+async fn receive(
+    settings: &BrokerSettings,
+    out: &mpsc::Sender<Received>,
+    health: &Health,
+    heartbeat: &Heartbeat,
+    backoff: &mut Backoff,
+) -> Option<BrokerError> {
+    let consumer = match beating(heartbeat, Consumer::connect(settings)).await {
+        Ok(consumer) => consumer,
+        Err(error) => return Some(error),
+    };
+    let over = CancellationToken::new();
+    // Whatever ends this function ends the link too.
+    let _over_when_dropped = over.clone().drop_guard();
+    let alone = consumer.consumers_before == 0;
+    health.well(Part::Intake, if alone { "consuming" } else { "standing by" });
+    let link = Link { acknowledger: consumer.acknowledger, over: over.clone(), alone };
+    out.send(Received::Connected(link)).await.ok()?;
+    let mut deliveries = consumer.deliveries;
+    loop {
+        let delivery = tokio::select! {
+            delivery = beating(heartbeat, deliveries.next()) => delivery,
+            () = over.cancelled() => return Some(last_error(&mut deliveries).await),
+        };
+        let delivery = match delivery {
+            Ok(delivery) => delivery,
+            Err(error) => return Some(error),
+        };
+        health.well(Part::Intake, "consuming");
+        backoff.reset();
+        let received = received(delivery);
+        tokio::select! {
+            sent = beating(heartbeat, out.send(received)) => sent.ok()?,
+            () = over.cancelled() => return Some(last_error(&mut deliveries).await),
+        }
+    }
+}
+
+/// Why a connection is over that somebody else found to be over: it says so itself, after what it still has.
+async fn last_error(deliveries: &mut Deliveries) -> BrokerError {
+    loop {
+        if let Err(error) = deliveries.next().await {
+            return error;
+        }
+    }
+}
+
+/// A suspect is not decoded yet: that may be what the process died of.
+fn received(delivery: Delivery) -> Received {
+    let Delivery { raw, tag, redeliveries } = delivery;
+    let suspect = redeliveries >= SUSPECT_REDELIVERIES;
+    if suspect {
+        debug!(redeliveries, "a message is tried alone");
+    }
+    let arrival = match suspect {
+        true => Arrival::undecoded(raw, clock()),
+        false => Arrival::decode(raw, clock()),
+    };
+    Received::Delivered { arrival: Box::new(arrival), tag, suspect }
+}

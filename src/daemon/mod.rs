@@ -1,0 +1,26 @@
+//! The life of the process. The way of a message: [`intake`] receives and decodes, [`apply`] takes what has
+//! arrived by then as one batch through the store and acknowledges it, [`relay`] publishes what the batch
+//! wrote. Each is a loop of its own; a server that is away stops only the loops that need it.
+
+mod apply;
+pub mod backoff;
+mod batch;
+mod health;
+mod intake;
+pub mod notify;
+pub mod progress;
+mod relay;
+mod run;
+mod settings;
+mod signals;
+
+pub use run::{DaemonError, Reload, run};
+
+use time::OffsetDateTime;
+
+use crate::ledger::moment::Timestamp;
+
+/// The time by this machine's clock.
+fn clock() -> Timestamp {
+    Timestamp::cut(OffsetDateTime::now_utc())
+}

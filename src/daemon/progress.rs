@@ -1,0 +1,138 @@
+//! Whether the daemon's loops are moving. A process can be alive and get nothing done; a watchdog that is
+//! fed by a timer alone would never notice.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The loops that must keep moving. Clones share what they know.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    loops: Arc<Mutex<Vec<Tracked>>>,
+}
+
+#[derive(Debug)]
+struct Tracked {
+    number: u64,
+    name: &'static str,
+    limit: Duration,
+    last_beat: Instant,
+}
+
+/// One loop's way to say that it moves. Dropping it takes the loop off the list, as one that has ended.
+#[derive(Debug)]
+#[must_use = "a loop is only watched as long as its heartbeat lives"]
+pub struct Heartbeat {
+    loops: Arc<Mutex<Vec<Tracked>>>,
+    number: u64,
+}
+
+/// A loop that should have moved by now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stuck {
+    /// The loop's name.
+    pub name: &'static str,
+    /// How long it hasn't moved.
+    pub silent_for: Duration,
+}
+
+impl Progress {
+    /// Watches a loop from now on. It must beat at least once in every `limit`.
+    ///
+    /// A loop beats on each turn, and before each wait for a server that is away too: an outage is no hang,
+    /// and a restart wouldn't end it. So `limit` is more than the longest single step: a statement's
+    /// timeout, or the longest delay of [`Backoff`](super::backoff::Backoff).
+    pub fn register(&self, name: &'static str, limit: Duration) -> Heartbeat {
+        self.register_at(name, limit, Instant::now())
+    }
+
+    fn register_at(&self, name: &'static str, limit: Duration, now: Instant) -> Heartbeat {
+        let mut loops = locked(&self.loops);
+        let number = loops.iter().map(|tracked| tracked.number + 1).max().unwrap_or(0);
+        loops.push(Tracked { number, name, limit, last_beat: now });
+        Heartbeat { loops: Arc::clone(&self.loops), number }
+    }
+
+    /// The loops that have been silent for longer than their limit at `now`, in the order of registration.
+    pub fn stuck(&self, now: Instant) -> Vec<Stuck> {
+        let silent_for = |tracked: &Tracked| now.saturating_duration_since(tracked.last_beat);
+        let loops = locked(&self.loops);
+        let late = loops.iter().filter(|tracked| silent_for(tracked) > tracked.limit);
+        late.map(|tracked| Stuck { name: tracked.name, silent_for: silent_for(tracked) }).collect()
+    }
+}
+
+impl Heartbeat {
+    /// The loop moved.
+    pub fn beat(&self) {
+        self.beat_at(Instant::now());
+    }
+
+    fn beat_at(&self, now: Instant) {
+        let mut loops = locked(&self.loops);
+        if let Some(tracked) = loops.iter_mut().find(|tracked| tracked.number == self.number) {
+            tracked.last_beat = now;
+        }
+    }
+}
+
+impl Drop for Heartbeat {
+    fn drop(&mut self) {
+        locked(&self.loops).retain(|tracked| tracked.number != self.number);
+    }
+}
+
+/// Each change under the lock is a single assignment, so a panic elsewhere leaves nothing half done.
+fn locked(loops: &Mutex<Vec<Tracked>>) -> MutexGuard<'_, Vec<Tracked>> {
+    loops.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(30);
+    const MOMENT: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn a_loop_is_stuck_once_it_was_silent_for_longer_than_its_own_limit() {
+        let progress = Progress::default();
+        let start = Instant::now();
+        let _apply = progress.register_at("apply", LIMIT, start);
+        let _relay = progress.register_at("relay", LIMIT * 2, start);
+        assert_eq!(progress.stuck(start + LIMIT), []);
+        let late = [Stuck { name: "apply", silent_for: LIMIT + MOMENT }];
+        assert_eq!(progress.stuck(start + LIMIT + MOMENT), late);
+        assert_eq!(progress.stuck(start + LIMIT * 2 + MOMENT).len(), 2);
+    }
+
+    #[test]
+    fn a_beat_counts_for_its_own_loop_alone() {
+        let progress = Progress::default();
+        let start = Instant::now();
+        let apply = progress.register_at("apply", LIMIT, start);
+        let _relay = progress.register_at("relay", LIMIT, start);
+        apply.beat_at(start + LIMIT);
+        let late = progress.stuck(start + LIMIT + MOMENT);
+        assert_eq!(late.iter().map(|stuck| stuck.name).collect::<Vec<_>>(), ["relay"]);
+    }
+
+    #[test]
+    fn two_loops_of_one_name_are_watched_apart() {
+        let progress = Progress::default();
+        let start = Instant::now();
+        let first = progress.register_at("connection", LIMIT, start);
+        let second = progress.register_at("connection", LIMIT, start);
+        first.beat_at(start + LIMIT);
+        assert_eq!(progress.stuck(start + LIMIT + MOMENT).len(), 1);
+        drop(second);
+        assert_eq!(progress.stuck(start + LIMIT + MOMENT), []);
+    }
+
+    #[test]
+    fn a_loop_that_ended_is_not_missed() {
+        let progress = Progress::default();
+        let start = Instant::now();
+        drop(progress.register_at("apply", LIMIT, start));
+        assert_eq!(progress.stuck(start + LIMIT * 10), []);
+    }
+}

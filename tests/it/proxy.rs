@@ -1,0 +1,163 @@
+//! A TCP proxy in front of the broker: the network's misfortunes, for one connection at a time.
+
+use std::{net::SocketAddr, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::{broadcast, watch},
+};
+
+/// What the proxy does with bytes.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Network {
+    /// Passes them on.
+    Up,
+    /// Swallows what the broker says, and keeps the connection open.
+    Silent,
+    /// Ends every connection at once.
+    Cut,
+}
+
+/// Bytes of the client that are replaced on their way to the broker, by as many.
+pub(crate) type Rewrite = Option<(Vec<u8>, Vec<u8>)>;
+
+/// A proxy that lives as long as the test.
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
+    network: watch::Sender<Network>,
+    injected: broadcast::Sender<Vec<u8>>,
+}
+
+impl Proxy {
+    pub(crate) async fn start(broker: &str, rewrite: Rewrite) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (network, watched) = watch::channel(Network::Up);
+        let injected = broadcast::Sender::new(16);
+        let (broker, inject) = (broker.to_owned(), injected.clone());
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let broker = TcpStream::connect(&broker).await.unwrap();
+                let (from_client, to_client) = client.into_split();
+                let (from_broker, to_broker) = broker.into_split();
+                let towards_broker = Direction {
+                    from: from_client,
+                    to: to_broker,
+                    network: watched.clone(),
+                    towards_client: false,
+                    injected: inject.subscribe(),
+                    rewrite: rewrite.clone(),
+                };
+                let towards_client = Direction {
+                    from: from_broker,
+                    to: to_client,
+                    network: watched.clone(),
+                    towards_client: true,
+                    injected: inject.subscribe(),
+                    rewrite: None,
+                };
+                tokio::spawn(towards_broker.carry());
+                tokio::spawn(towards_client.carry());
+            }
+        });
+        Self { address, network, injected }
+    }
+
+    pub(crate) fn set(&self, network: Network) {
+        self.network.send_replace(network);
+    }
+
+    /// Tells the client, in the broker's name, that publishers are blocked.
+    pub(crate) fn block(&self) {
+        // A method frame on channel 0: connection (10), blocked (60), an empty reason.
+        self.inject(&[1, 0, 0, 0, 0, 0, 5, 0, 10, 0, 60, 0, 0xCE]);
+    }
+
+    /// Tells the client that publishers are blocked no longer.
+    pub(crate) fn unblock(&self) {
+        self.inject(&[1, 0, 0, 0, 0, 0, 4, 0, 10, 0, 61, 0xCE]);
+    }
+
+    /// Ends the connection in the broker's name, as an operator has it do.
+    pub(crate) fn end_connection(&self) {
+        // Connection (10), close (50), connection forced (320), a text of 3 bytes, for no method.
+        self.inject(&[1, 0, 0, 0, 0, 0, 14, 0, 10, 0, 50, 1, 64, 3, b'b', b'y', b'e', 0, 0, 0, 0, 0xCE]);
+    }
+
+    /// Ends the first channel in the broker's name, as it does over a delivery that is acknowledged too late.
+    pub(crate) fn end_channel(&self) {
+        // Channel (20), close (40), precondition failed (406), a text of 4 bytes, for no method.
+        self.inject(&[
+            1, 0, 1, 0, 0, 0, 15, 0, 20, 0, 40, 1, 150, 4, b'l', b'a', b't', b'e', 0, 0, 0, 0, 0xCE,
+        ]);
+    }
+
+    fn inject(&self, frame: &[u8]) {
+        self.injected.send(frame.to_vec()).unwrap();
+    }
+}
+
+/// One direction of one connection.
+struct Direction {
+    from: OwnedReadHalf,
+    to: OwnedWriteHalf,
+    network: watch::Receiver<Network>,
+    towards_client: bool,
+    injected: broadcast::Receiver<Vec<u8>>,
+    rewrite: Rewrite,
+}
+
+impl Direction {
+    /// Carries bytes until either side ends, or the network is cut.
+    async fn carry(self) {
+        let mut network = self.network.clone();
+        let cut = async move { drop(network.wait_for(|state| *state == Network::Cut).await) };
+        tokio::select! {
+            () = cut => {}
+            _ = self.carry_on() => {}
+        }
+    }
+
+    async fn carry_on(mut self) -> Option<()> {
+        let mut buffer = vec![0; 65536];
+        loop {
+            tokio::select! {
+                frame = self.injected.recv() => {
+                    let frame = frame.ok()?;
+                    if self.towards_client {
+                        self.to.write_all(&frame).await.ok()?;
+                    }
+                }
+                length = self.from.read(&mut buffer) => {
+                    let read = &mut buffer[..length.ok().filter(|length| *length > 0)?];
+                    if self.towards_client && *self.network.borrow() == Network::Silent {
+                        continue;
+                    }
+                    if let Some((original, replacement)) = &self.rewrite {
+                        replace(read, original, replacement);
+                    }
+                    self.to.write_all(read).await.ok()?;
+                }
+            }
+        }
+    }
+}
+
+fn replace(bytes: &mut [u8], original: &[u8], replacement: &[u8]) {
+    assert_eq!(original.len(), replacement.len());
+    for start in 0..bytes.len().saturating_sub(original.len() - 1) {
+        let found = &mut bytes[start..start + original.len()];
+        if found == original {
+            found.copy_from_slice(replacement);
+        }
+    }
+}
+
+/// Fails the test where something that must end pends.
+pub(crate) async fn in_time<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(30), what).await.expect("took longer than 30 s")
+}
