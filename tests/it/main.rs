@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that unwraps fails where it stands, helpers too")]
 
+mod broker;
 mod config;
+mod daemon;
+mod proxy;
 mod sandbox;
+mod support;
 mod systemd;

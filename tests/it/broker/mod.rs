@@ -19,10 +19,11 @@ use lapin::{
 };
 
 use crate::proxy::{Proxy, in_time};
+use crate::support::servers;
 
 /// The broker of the test run: `amqp://user:password@host:port/vhost`.
 fn test_broker_url() -> String {
-    std::env::var("CREDITD_TEST_BROKER_URL").expect("CREDITD_TEST_BROKER_URL names a broker to test with")
+    servers().endpoints().broker_url.clone()
 }
 
 fn settings() -> BrokerSettings {

@@ -1,0 +1,27 @@
+//! A world for each test: a database and a vhost of its own on the run's sandbox, a daemon to start and kill,
+//! and upstream and downstream to play.
+
+mod daemon;
+mod messages;
+mod world;
+
+pub(crate) use daemon::Daemon;
+pub(crate) use messages::{Message, message};
+pub(crate) use world::{Listener, World, blocking, servers};
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// The program under test.
+pub(crate) fn creditd() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_creditd"))
+}
+
+/// Waits until `condition` holds. The limit only ends a test that would never pass.
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_mins(2);
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what}: it did not come to pass");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,281 @@
+//! A ledger and a vhost of a test's own.
+
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use creditd::broker::{BrokerSettings, Destination, OutboundMessage, Publisher, Topology};
+use creditd::sandbox::{Endpoints, Sandbox, SandboxOptions};
+use lapin::options::{BasicConsumeOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::{Connection, ConnectionProperties};
+use serde_json::Value;
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection as _};
+
+use super::messages::Message;
+use super::{Daemon, creditd, wait_until};
+
+/// As many tests can have a vhost of their own on one sandbox.
+const VHOSTS: u32 = 96;
+
+/// The run's servers. They end with the process that runs the tests, however that ends.
+pub(crate) fn servers() -> &'static Sandbox {
+    static SERVERS: OnceLock<Sandbox> = OnceLock::new();
+    SERVERS.get_or_init(|| {
+        let options = SandboxOptions { vhosts: VHOSTS, ..SandboxOptions::default() };
+        Sandbox::start(creditd(), options).expect("the servers are installed, see scripts/setup.sh")
+    })
+}
+
+/// A test's own database and vhost.
+pub(crate) struct World {
+    pub(crate) endpoints: Endpoints,
+    pub(crate) database_url: String,
+    pub(crate) owner_url: String,
+    pub(crate) superuser_url: String,
+    pub(crate) broker_url: String,
+    more: Vec<(String, String)>,
+    files: tempfile::TempDir,
+}
+
+impl World {
+    /// A world on the run's servers, its ledger made.
+    pub(crate) fn new() -> Self {
+        let world = Self::unmigrated();
+        world.migrate();
+        world
+    }
+
+    /// A world on the run's servers, its database empty.
+    pub(crate) fn unmigrated() -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        Self::on(servers(), NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A world on servers of its own, which it may kill: the `number`th on them.
+    pub(crate) fn on(sandbox: &Sandbox, number: usize) -> Self {
+        let endpoints = sandbox.endpoints().clone();
+        let database = format!("test_{number}");
+        let vhost = endpoints.vhosts.get(number).expect("a vhost for each test: raise VHOSTS");
+        let of_database = |url: &str| Endpoints::url_of_database(url, &database);
+        let world = Self {
+            database_url: of_database(&endpoints.database_url),
+            owner_url: of_database(&endpoints.owner_url),
+            superuser_url: of_database(&endpoints.superuser_url),
+            broker_url: endpoints.broker_url_of(vhost),
+            endpoints,
+            more: Vec::new(),
+            files: tempfile::tempdir().unwrap(),
+        };
+        blocking(async {
+            let mut owner = PgConnection::connect(&world.endpoints.owner_url).await.unwrap();
+            let create = AssertSqlSafe(format!("create database {database}"));
+            sqlx::raw_sql(create).execute(&mut owner).await.unwrap();
+        });
+        world
+    }
+
+    /// Another setting for this world's daemons and commands.
+    pub(crate) fn set(&mut self, variable: &str, value: &str) {
+        self.more.retain(|(known, _)| known != variable);
+        self.more.push((variable.to_owned(), value.to_owned()));
+    }
+
+    /// The settings as environment variables.
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        let base = [
+            ("CREDITD__DATABASE__URL", &self.database_url),
+            ("CREDITD__DATABASE__OWNER_URL", &self.owner_url),
+            ("CREDITD__BROKER__URL", &self.broker_url),
+        ];
+        let base = base.into_iter().map(|(name, value)| (name.to_owned(), value.clone()));
+        base.chain(self.more.iter().cloned()).collect()
+    }
+
+    /// A file of this world's own.
+    pub(crate) fn file(&self, name: &str) -> std::path::PathBuf {
+        self.files.path().join(name)
+    }
+
+    pub(crate) fn migrate(&self) {
+        let done = self.run(&["migrate"]);
+        assert!(done.status.success(), "{done:?}");
+    }
+
+    /// Runs a command and returns what it printed and its exit code.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(creditd()).args(arguments).env_clear().envs(self.environment()).output().unwrap()
+    }
+
+    /// What a command prints with `--json`; it must succeed.
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.run(&[arguments, &["--json"]].concat());
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// `(total, held, consumed, available)` of an account, or `None` where there is none.
+    pub(crate) fn balance(&self, account: &str) -> Option<(i64, i64, i64, i64)> {
+        let output = self.run(&["account", "show", account, "--json"]);
+        if !output.status.success() {
+            return None;
+        }
+        let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let member = |name: &str| shown[name].as_i64().unwrap();
+        Some((member("total"), member("held"), member("consumed"), member("available")))
+    }
+
+    /// Starts a daemon and waits until it receives or stands by.
+    pub(crate) fn daemon(&self) -> Daemon {
+        self.daemon_named("daemon")
+    }
+
+    /// The same, with a log of its own.
+    pub(crate) fn daemon_named(&self, name: &str) -> Daemon {
+        let log = self.file(&format!("{name}.log"));
+        let before = std::fs::read_to_string(&log).unwrap_or_default().len();
+        let mut daemon = Daemon::start(&self.environment(), &log);
+        wait_until("the daemon receives", || {
+            assert!(daemon.is_running(), "{}", daemon.log());
+            let new = daemon.log().split_off(before);
+            new.contains("\"consuming\"") || new.contains("\"standing by\"")
+        });
+        daemon
+    }
+
+    /// How the broker module reaches this world's vhost.
+    pub(crate) fn broker_settings(&self) -> BrokerSettings {
+        BrokerSettings {
+            url: self.broker_url.clone().into(),
+            inbound_exchange: "projects".to_owned(),
+            queue: "creditd.projects".to_owned(),
+            events_exchange: "creditd.events".to_owned(),
+            topology: Topology::Declare,
+            prefetch: 100,
+        }
+    }
+
+    /// Publishes to the inbound exchange, in order, and waits for the confirms.
+    pub(crate) fn publish(&self, messages: &[Message]) {
+        let outbound: Vec<_> = messages
+            .iter()
+            .enumerate()
+            .map(|(number, message)| OutboundMessage {
+                routing_key: message.routing_key.clone(),
+                message_id: number.to_string(),
+                content_type: message.content_type.clone(),
+                headers: message.headers.clone(),
+                body: message.body.clone(),
+            })
+            .collect();
+        blocking(async {
+            let settings = self.broker_settings();
+            let mut publisher = Publisher::connect(&settings, Destination::Inbound).await.unwrap();
+            for window in outbound.chunks(500) {
+                let published = publisher.publish_window(window).await.unwrap();
+                assert_eq!(published.unroutable, 0, "the daemon's queue takes everything");
+            }
+            publisher.close().await;
+        });
+    }
+
+    /// Waits until messages with these ids from `/test` have an outcome.
+    pub(crate) fn wait_for_messages(&self, ids: &[&str]) {
+        for id in ids {
+            wait_until(&format!("an outcome of {id}"), || {
+                self.run(&["explain", "message", "/test", id]).status.success()
+            });
+        }
+    }
+
+    /// Waits until all of the log is published.
+    pub(crate) fn wait_until_published(&self) {
+        wait_until("the relay is done", || {
+            let left: i64 = self.number("select log_last - published from creditd.ledger, creditd.relay");
+            left == 0
+        });
+    }
+
+    /// A number out of the database, asked as the owner.
+    pub(crate) fn number(&self, query: &'static str) -> i64 {
+        blocking(async {
+            let mut owner = PgConnection::connect(&self.owner_url).await.unwrap();
+            sqlx::query_scalar(query).fetch_one(&mut owner).await.unwrap()
+        })
+    }
+
+    /// Runs statements as PostgreSQL's superuser.
+    pub(crate) fn as_superuser(&self, statements: &'static str) {
+        blocking(async {
+            let mut superuser = PgConnection::connect(&self.superuser_url).await.unwrap();
+            sqlx::raw_sql(statements).execute(&mut superuser).await.unwrap();
+        });
+    }
+
+    /// `verify` must find nothing.
+    pub(crate) fn assert_verified(&self) {
+        let output = self.run(&["verify"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+
+    /// Binds a queue to all events. Call it before what is to be heard.
+    pub(crate) fn listen(&self) -> Listener {
+        blocking(async {
+            let connection = Connection::connect(&self.broker_url, ConnectionProperties::default());
+            let connection = connection.await.unwrap();
+            let channel = connection.create_channel().await.unwrap();
+            let exchange = lapin::options::ExchangeDeclareOptions { durable: true, ..Default::default() };
+            let topic = lapin::ExchangeKind::Topic;
+            let none = FieldTable::default;
+            channel.exchange_declare("creditd.events".into(), topic, exchange, none()).await.unwrap();
+            let queue = QueueDeclareOptions { durable: true, ..Default::default() };
+            channel.queue_declare("listener".into(), queue, none()).await.unwrap();
+            let bind = QueueBindOptions::default();
+            channel
+                .queue_bind("listener".into(), "creditd.events".into(), "#".into(), bind, none())
+                .await
+                .unwrap();
+        });
+        Listener { broker_url: self.broker_url.clone() }
+    }
+}
+
+/// A queue that hears all events.
+pub(crate) struct Listener {
+    broker_url: String,
+}
+
+impl Listener {
+    /// Takes `count` events, in the order of their arrival, each with its routing key.
+    pub(crate) fn take(&self, count: usize) -> Vec<(String, Value)> {
+        blocking(async {
+            use futures_util::StreamExt;
+            let connection = Connection::connect(&self.broker_url, ConnectionProperties::default());
+            let connection = connection.await.unwrap();
+            let channel = connection.create_channel().await.unwrap();
+            let prefetch = u16::try_from(count).unwrap();
+            channel.basic_qos(prefetch, lapin::options::BasicQosOptions::default()).await.unwrap();
+            let consume = BasicConsumeOptions::default();
+            let mut stream = channel
+                .basic_consume("listener".into(), "".into(), consume, FieldTable::default())
+                .await
+                .unwrap();
+            let mut events = Vec::new();
+            while events.len() < count {
+                let next = tokio::time::timeout(std::time::Duration::from_mins(1), stream.next());
+                let delivery = next.await.expect("another event arrives").unwrap().unwrap();
+                delivery.acker.ack(lapin::options::BasicAckOptions::default()).await.unwrap();
+                let event = serde_json::from_slice(&delivery.data).unwrap();
+                events.push((delivery.routing_key.to_string(), event));
+            }
+            connection.close(200, "done".into()).await.unwrap();
+            events
+        })
+    }
+}
+
+/// Runs something asynchronous where a test stands.
+pub(crate) fn blocking<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
