@@ -10,7 +10,29 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
-use crate::config::{LogConfig, LogFormat};
+use serde::{Deserialize, Serialize};
+
+/// What is logged, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogConfig {
+    /// A level, or a list of levels and `TARGET=LEVEL`, separated by commas.
+    pub level: String,
+    /// For whom the lines are.
+    pub format: LogFormat,
+}
+
+/// For whom log lines are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// People on a terminal, programs otherwise.
+    Auto,
+    /// People.
+    Human,
+    /// Programs: one JSON object a line.
+    Json,
+}
 
 /// Why a level can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -106,8 +128,11 @@ fn parse_level(level: &str) -> Result<EnvFilter, LevelError> {
     if !directives.iter().all(is_clear) {
         return Err(refuse());
     }
+    // lapin logs a whole message for each that no queue takes; what matters of it, the broker module says.
+    let names_lapin = directives.iter().any(|directive| directive.starts_with("lapin"));
+    let lapin = if names_lapin { "" } else { ",lapin=off" };
     // Joined anew, because the filter takes no spaces.
-    EnvFilter::try_new(directives.join(",")).map_err(|_| refuse())
+    EnvFilter::try_new(directives.join(",") + lapin).map_err(|_| refuse())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::output::{Column, members, or_dash, print, print_json, table};
 use super::{CommandError, open_store};
-use crate::ledger::booking::{Entry, LogNumber};
+use crate::ledger::entry::{Entry, LogNumber};
 use crate::ledger::moment::Timestamp;
 use crate::ledger::notice::ShownBalance;
 use crate::store::MessageFate;

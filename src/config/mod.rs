@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::ledger::alert::{Rule, Severity};
 use crate::ledger::moment::Micros;
 use crate::ledger::settings::{Order, Settings, StatusRule};
+use crate::logging::LogConfig;
 
 pub use connection_url::{ConnectionUrl, UrlError};
 pub use mistake::{ConfigError, Mistake, Origin};
@@ -127,28 +128,6 @@ pub struct RetentionConfig {
 pub struct HttpConfig {
     /// Address and port.
     pub listen: SocketAddr,
-}
-
-/// What is logged, and how.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LogConfig {
-    /// A level, or a list of levels and `TARGET=LEVEL`, separated by commas.
-    pub level: String,
-    /// For whom the lines are.
-    pub format: LogFormat,
-}
-
-/// For whom log lines are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LogFormat {
-    /// People on a terminal, programs otherwise.
-    Auto,
-    /// People.
-    Human,
-    /// Programs: one JSON object a line.
-    Json,
 }
 
 /// A setting in force, fit to be shown.

@@ -9,12 +9,12 @@ use super::connection_url::{ConnectionUrl, UrlError};
 use super::layers::{self, Layers};
 use super::mistake::{ConfigError, Mistake, Origin};
 use super::{
-    AlertsConfig, BatchConfig, BrokerConfig, Config, DatabaseConfig, HttpConfig, LogConfig, RetentionConfig,
-    Setting, Topology,
+    AlertsConfig, BatchConfig, BrokerConfig, Config, DatabaseConfig, HttpConfig, RetentionConfig, Setting,
+    Topology,
 };
 use crate::ledger::alert::{self, Rule, Severity};
 use crate::ledger::settings::{Order, StatusRule};
-use crate::logging;
+use crate::logging::{self, LogConfig};
 
 /// The most statuses that a table may have; an upstream's vocabulary has some dozens.
 const STATUSES_MAX: usize = 256;

@@ -9,7 +9,7 @@ use super::cloudevent::{self, Data, Opened, Refusal};
 use super::facts::{INBOUND_TYPES, InboundType};
 use super::fields::{Fields, Path, Wrong, quoted, text, timestamp, whole};
 use super::raw::RawMessage;
-use crate::ledger::booking::Cause;
+use crate::ledger::entry::Cause;
 use crate::ledger::ids::{KEY_CHARS_MAX, MessageKey};
 use crate::ledger::input::{Fact, Input};
 use crate::ledger::moment::Timestamp;

@@ -4,8 +4,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::ledger::booking::{Cause, Entry, EntryKind, LogNumber, Side};
 use crate::ledger::credits::Credits;
+use crate::ledger::entry::{Cause, Entry, EntryKind, LogNumber, Side};
 use crate::ledger::ids::{AccountId, OrganizationId, ProjectId};
 use crate::ledger::moment::Timestamp;
 use crate::ledger::notice::{Notice, NoticeKind, ShownBalance};

@@ -102,10 +102,9 @@ impl Apply {
                 }
                 () = tokio::time::sleep(SWEEP_EVERY) => turn.sweep = true,
             }
-            if turn.sweep && turn.consuming && !self.stop.is_cancelled() {
-                if let Err(error) = self.sweep(&mut turn).await {
-                    break Err(error);
-                }
+            let may_sweep = turn.sweep && turn.consuming && !self.stop.is_cancelled();
+            if may_sweep && let Err(error) = self.sweep(&mut turn).await {
+                break Err(error);
             }
         };
         if let Some(link) = turn.link {

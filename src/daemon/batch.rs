@@ -4,10 +4,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use tracing::{debug, info};
+
 use crate::contract::inbound::{DecodeError, Message, decode};
 use crate::contract::raw::RawMessage;
 use crate::ledger::books::{Changes, Decision};
-use crate::ledger::ids::MessageKey;
+use crate::ledger::ids::{AccountId, MessageKey, ProjectId};
 use crate::ledger::inbox::{Admission, Fingerprint, Inbox};
 use crate::ledger::input::Input;
 use crate::ledger::moment::Timestamp;
@@ -144,6 +146,7 @@ pub(super) async fn apply(
     let inbox = batch.inbox(&keys.into_iter().collect::<Vec<_>>()).await?;
     let mut received = Received::default();
     let steps = admit(arrivals, inbox, &mut received);
+    let undecided = received.parcels.len();
 
     // A clock that goes back must not take the ledger's time with it.
     let mut now = batch.last_at();
@@ -157,9 +160,40 @@ pub(super) async fn apply(
     let (decisions, changes) = batch.decide(&inputs, settings).await?;
     record(&steps, &inputs, &decisions, &mut received);
     batch.save(&received, &changes, now).await?;
-    let committed = tell(&received, &changes);
     batch.commit().await?;
-    Ok(Attempt::Committed(committed))
+    log_decided(&steps, &decisions);
+    log_undecided(&received.parcels[..undecided]);
+    Ok(Attempt::Committed(tell(&received, &changes)))
+}
+
+/// A line for each message that was decided, with what it is about. After the commit: a batch may be tried
+/// more than once.
+fn log_decided(steps: &[Step<'_>], decisions: &[Decision]) {
+    let decided = steps.iter().filter_map(|step| match step {
+        Step::Decide(_, message, _) => Some(*message),
+        Step::Noted => None,
+    });
+    for (message, decision) in decided.zip(decisions) {
+        let (account, project) = message.fact.subject();
+        let (account, project) = (account.map(AccountId::as_str), project.map(ProjectId::as_str));
+        let key = &message.cause.key;
+        match &decision.outcome {
+            Outcome::Rejected => info!(message = %key, account, project, "applied; its hold was refused"),
+            Outcome::Applied => debug!(message = %key, account, project, "applied"),
+            Outcome::Stale => debug!(message = %key, account, project, "stale"),
+            Outcome::Parked(Parking { reason, detail, .. }) => {
+                info!(message = %key, account, project, %reason, detail, "parked");
+            }
+        }
+    }
+}
+
+/// A line for each message that could not even be decided.
+fn log_undecided(parcels: &[Parcel]) {
+    for Parcel { key, parking: Parking { reason, detail, .. }, .. } in parcels {
+        let key = key.as_ref().map(ToString::to_string);
+        info!(message = key, %reason, detail, "parked");
+    }
 }
 
 impl Arrival {

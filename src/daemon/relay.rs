@@ -17,7 +17,7 @@ use super::intake::beating;
 use super::progress::Heartbeat;
 use crate::broker::{BrokerError, BrokerSettings, Destination, OutboundMessage, PublishError, Publisher};
 use crate::contract::outbound::{self, OutboundEvent};
-use crate::ledger::booking::LogNumber;
+use crate::ledger::entry::LogNumber;
 use crate::store::{Lease, LogLine, Remedy, Store, StoreError};
 
 /// How long the lease lasts without being renewed. With [`TAKE_EVERY`] another relay has it within 10 s of

@@ -21,7 +21,7 @@ use crate::logging::LogHandle;
 use crate::store::{Remedy, Store, StoreError, StoreSettings};
 
 /// Above a statement's timeout and the longest pause between two tries.
-const BEAT_LIMIT: Duration = Duration::from_secs(60);
+const BEAT_LIMIT: Duration = Duration::from_mins(1);
 /// The apply loop, the relay, and one for looking.
 const CONNECTIONS_MAX: u32 = 4;
 

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use tracing::info;
 
 use super::clock;
-use crate::ledger::booking::Cause;
+use crate::ledger::entry::Cause;
 use crate::ledger::ids::MessageKey;
 use crate::ledger::input::{Fact, Input};
 use crate::ledger::settings::{Order, Settings};

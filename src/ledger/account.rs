@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::alert::{Raised, Rule};
+use super::balance::{Balance, Queued};
 use super::credits::Credits;
-use super::digest::Digest;
+use super::entry::Digest;
 use super::ids::{AccountId, OrganizationId};
 use super::version::Register;
 
@@ -77,33 +78,6 @@ impl OnInsufficient {
             OnInsufficient::Overdraw => "overdraw",
         }
     }
-}
-
-/// An account's credits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Balance {
-    /// All that may be used at a time.
-    pub total: Credits,
-    /// Tied up by projects.
-    pub held: Credits,
-    /// Used up.
-    pub consumed: Credits,
-}
-
-impl Balance {
-    /// What is left; below zero the account is over limit.
-    pub fn available(&self) -> Credits {
-        self.total - self.held - self.consumed
-    }
-}
-
-/// What waits for an account's credits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Queued {
-    /// How many projects.
-    pub projects: i64,
-    /// How many credits they want beyond what they hold.
-    pub credits: Credits,
 }
 
 /// The last number given, of each kind of event about an account.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::account::{Balance, Queued};
+use super::balance::{Balance, Queued};
 use super::moment::Timestamp;
 
 /// How urgently somebody must act.

@@ -1,35 +1,12 @@
 //! The chained digest over an account's entries: tampering with one shows in all that follow, and against
 //! the events that others hold (DESIGN 3.4). The layout is described in `docs/ledger.md`.
 
-use std::fmt;
-
 use sha2::{Digest as _, Sha256};
 
-use super::booking::Entry;
+use super::entry::{Digest, Entry};
 
 /// The layout that [`of_entry`] hashes today. An entry stores the one it was made with.
 pub const LAYOUT: i16 = 1;
-
-/// A SHA-256 digest.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Digest(pub [u8; 32]);
-
-impl Digest {
-    /// What an account's first entry is chained to.
-    pub const FIRST: Digest = Digest([0; 32]);
-}
-
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
 
 /// Fields one after the other, each so marked that no two lists of fields give the same bytes.
 struct Layout(Sha256);

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::account::{Kind, Mode, OnInsufficient};
 use super::alert::Rule;
-use super::booking::Cause;
 use super::credits::Credits;
+use super::entry::Cause;
 use super::ids::{AccountId, OrganizationId, ProjectId};
 use super::moment::Timestamp;
 use super::settings::Settings;
@@ -49,6 +49,36 @@ pub enum Fact {
     PriceList(PriceListFact),
     /// The ledger's own: the settings that decide from here on.
     Settings(Arc<Settings>),
+}
+
+impl Fact {
+    /// The account and the project that the message is about, where it names any.
+    pub fn subject(&self) -> (Option<&AccountId>, Option<&ProjectId>) {
+        match self {
+            Fact::Project(fact) => (Some(&fact.account_id), Some(&fact.project_id)),
+            Fact::Asset(fact) => (Some(&fact.account_id), fact.project_id.as_ref()),
+            Fact::Account(fact) => (Some(&fact.account_id), None),
+            Fact::Grant(fact) => (Some(&fact.account_id), None),
+            Fact::Adjustment(fact) => (Some(&fact.account_id), None),
+            Fact::Transfer(fact) => (Some(&fact.from_account_id), None),
+            Fact::Organization(_) | Fact::PriceList(_) | Fact::Settings(_) => (None, None),
+        }
+    }
+
+    /// Why, and by whom, where the message says so.
+    pub fn reason_and_actor(&self) -> (Option<&Arc<str>>, Option<&Arc<str>>) {
+        match self {
+            Fact::Grant(grant) => (grant.reason.as_ref(), grant.actor.as_ref()),
+            Fact::Adjustment(adjustment) => (Some(&adjustment.reason), Some(&adjustment.actor)),
+            Fact::Transfer(transfer) => (transfer.reason.as_ref(), transfer.actor.as_ref()),
+            Fact::Project(_)
+            | Fact::Asset(_)
+            | Fact::Account(_)
+            | Fact::Organization(_)
+            | Fact::PriceList(_)
+            | Fact::Settings(_) => (None, None),
+        }
+    }
 }
 
 /// Some number of pieces of one type of work.

@@ -2,10 +2,12 @@
 
 pub mod account;
 pub mod alert;
+pub mod balance;
 pub mod booking;
 pub mod books;
 pub mod credits;
 pub mod digest;
+pub mod entry;
 pub mod ids;
 pub mod inbox;
 pub mod input;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::account::{Balance, Queued};
 use super::alert::{Change, RaisedRule, Resolved, Severity};
-use super::booking::{Cause, LogNumber};
+use super::balance::{Balance, Queued};
 use super::credits::Credits;
+use super::entry::{Cause, LogNumber};
 use super::ids::{AccountId, OrganizationId, ProjectId};
 use super::moment::Timestamp;
 

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::account::{Chain, Mode, Queued};
-use super::booking::{EntryKind, Movement, Side};
+use super::account::{Chain, Mode};
+use super::balance::Queued;
+use super::booking::Movement;
 use super::credits::Credits;
+use super::entry::{EntryKind, Side};
 use super::ids::{AccountId, ProjectId};
 use super::input::Price;
 use super::moment::Timestamp;
@@ -247,8 +249,8 @@ pub fn movements(held: Credits, consumed: Credits, target: Target) -> Vec<Moveme
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::account::Balance;
-    use super::super::booking::moved;
+    use super::super::balance::Balance;
+    use super::super::entry::moved;
     use super::*;
 
     fn credits() -> impl Strategy<Value = Credits> {

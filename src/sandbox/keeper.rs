@@ -3,21 +3,15 @@
 //! ends the servers (see [`Server::command`](super::process::Server::command)) and the parent cleans up.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::endpoints::{Endpoints, Plan, vhost_names};
+use super::patience::Patience;
 use super::postgres::Postgres;
-use super::process::POLL;
 use super::rabbitmq::RabbitMq;
 use super::{LOCK, PLAN, SandboxError, ServerKind};
 
@@ -124,7 +118,7 @@ impl Servers {
             rabbitmq: self.rabbitmq.server.process_id().unwrap_or_default(),
         })?;
         loop {
-            let order = patience.next_order()?;
+            let order = next_order(patience)?;
             let reply = match self.obey(order, patience) {
                 Err(SandboxError::Stopped) => return Err(SandboxError::Stopped),
                 Err(error) => Reply::Failed { error: error.to_string() },
@@ -207,60 +201,7 @@ fn write_plan(plan: &Plan) -> Result<(), SandboxError> {
     write().map_err(SandboxError::io(format!("can't write {PLAN} in {}", directory.display())))
 }
 
-/// Waiting that ends at once when the sandbox is to stop.
-pub(super) struct Patience {
-    lines: Receiver<String>,
-    stopping: Arc<AtomicBool>,
-}
-
-impl Patience {
-    fn begin() -> io::Result<Self> {
-        let stopping = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
-            signal_hook::flag::register(signal, Arc::clone(&stopping))?;
-        }
-        let (sender, lines) = mpsc::channel();
-        let parent_gone = Arc::clone(&stopping);
-        thread::spawn(move || {
-            for line in io::stdin().lock().lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-            parent_gone.store(true, Ordering::Relaxed);
-        });
-        Ok(Self { lines, stopping })
-    }
-
-    /// Polls until `is_done` says so; `false` when that took longer than `limit`.
-    pub(super) fn wait(
-        &self,
-        limit: Duration,
-        mut is_done: impl FnMut() -> Result<bool, SandboxError>,
-    ) -> Result<bool, SandboxError> {
-        let deadline = Instant::now() + limit;
-        while !is_done()? {
-            if self.stopping.load(Ordering::Relaxed) {
-                return Err(SandboxError::Stopped);
-            }
-            if Instant::now() > deadline {
-                return Ok(false);
-            }
-            thread::sleep(POLL);
-        }
-        Ok(true)
-    }
-
-    fn next_order(&self) -> Result<Order, SandboxError> {
-        loop {
-            match self.lines.recv_timeout(POLL) {
-                Ok(line) => {
-                    return serde_json::from_str(&line)
-                        .map_err(|error| SandboxError::Protocol(error.to_string()));
-                }
-                Err(RecvTimeoutError::Timeout) if !self.stopping.load(Ordering::Relaxed) => {}
-                Err(_) => return Err(SandboxError::Stopped),
-            }
-        }
-    }
+fn next_order(patience: &Patience) -> Result<Order, SandboxError> {
+    let line = patience.next_line()?;
+    serde_json::from_str(&line).map_err(|error| SandboxError::Protocol(error.to_string()))
 }

@@ -14,6 +14,7 @@
 
 mod endpoints;
 pub mod keeper;
+mod patience;
 mod postgres;
 mod process;
 mod rabbitmq;

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 
 use super::SandboxError;
 use super::endpoints::{DATABASE, OWNER, Plan, SUPERUSER};
-use super::keeper::Patience;
+use super::patience::Patience;
 use super::process::{Account, Home, Server, closed_to_others, remove_shared_memory};
 
 /// The name of the server's directory and processes.

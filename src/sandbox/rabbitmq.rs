@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::SandboxError;
 use super::endpoints::{BROKER_USER, Plan};
-use super::keeper::Patience;
+use super::patience::Patience;
 use super::process::{Account, Home, Server};
 
 /// The name of the server's directory and processes.

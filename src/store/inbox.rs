@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::StoreError;
 use super::rows::Table;
-use crate::ledger::booking::LogNumber;
+use crate::ledger::entry::LogNumber;
 use crate::ledger::ids::MessageKey;
 use crate::ledger::inbox::{Fingerprint, Inbox};
 use crate::ledger::moment::Timestamp;

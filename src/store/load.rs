@@ -25,7 +25,9 @@ pub(super) async fn preload(
     shelf: &mut Shelf,
 ) -> Result<(), StoreError> {
     let mut named = Named::default();
-    inputs.iter().for_each(|input| named.add(&input.fact));
+    for input in inputs {
+        named.add(&input.fact);
+    }
     load_projects(connection, &named.projects, shelf).await?;
     for project in shelf.projects.values().flatten() {
         named.accounts.extend(project.account.get().clone());
@@ -328,7 +330,9 @@ async fn load_holders(
     .fetch_all(connection)
     .await?;
     let table = Table("project");
-    accounts.iter().for_each(|account| drop(shelf.holders.insert(account.clone(), Holders::default())));
+    for account in accounts {
+        shelf.holders.insert(account.clone(), Holders::default());
+    }
     for row in rows {
         let owner: AccountId = table.id("chain_account", row.owner)?;
         let stage = u16::try_from(row.stage.unwrap_or(0));

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::rows::{EntryRecord, Table};
 use super::{Store, StoreError};
 use crate::contract::outbound::StoredNotice;
-use crate::ledger::booking::{Cause, Entry, LogNumber};
+use crate::ledger::entry::{Cause, Entry, LogNumber};
 use crate::ledger::ids::MessageKey;
 use crate::ledger::moment::Timestamp;
 use crate::ledger::notice::NoticeKind;

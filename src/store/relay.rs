@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::postgres::types::PgInterval;
 
 use super::{Store, StoreError};
-use crate::ledger::booking::LogNumber;
+use crate::ledger::entry::LogNumber;
 
 /// The right to publish, until it ends or another takes it over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

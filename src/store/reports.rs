@@ -7,10 +7,10 @@ use time::OffsetDateTime;
 
 use super::rows::Table;
 use super::{Store, StoreError};
-use crate::ledger::account::Queued;
 use crate::ledger::alert::Raised;
-use crate::ledger::booking::{Entry, LogNumber};
+use crate::ledger::balance::Queued;
 use crate::ledger::credits::Credits;
+use crate::ledger::entry::{Entry, LogNumber};
 use crate::ledger::moment::Timestamp;
 
 /// An account as it stands.

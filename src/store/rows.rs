@@ -1,5 +1,6 @@
 //! How accounts, organizations, projects and the log stand in their tables.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -9,10 +10,11 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::{StoreError, versions};
-use crate::ledger::account::{Account, Balance, Chain, Organization, Queued, Sequences};
-use crate::ledger::booking::{Cause, Entry, LogNumber};
+use crate::ledger::account::{Account, Chain, Organization, Sequences};
+use crate::ledger::balance::{Balance, Queued};
 use crate::ledger::credits::Credits;
-use crate::ledger::digest::Digest;
+use crate::ledger::entry::Digest;
+use crate::ledger::entry::{Cause, Entry, LogNumber};
 use crate::ledger::ids::{AccountId, IdError, MessageKey, OrganizationId, ProjectId};
 use crate::ledger::moment::Timestamp;
 use crate::ledger::project::{Claim, PriceTag, Project, Status, Ticket};
@@ -106,8 +108,8 @@ pub(super) struct EntryRecord {
 pub(super) struct Table(pub(super) &'static str);
 
 impl Table {
-    pub(super) fn unreadable(self, column: &'static str, what: impl ToString) -> StoreError {
-        StoreError::Row { table: self.0, column, what: what.to_string() }
+    pub(super) fn unreadable(self, column: &'static str, what: impl fmt::Display) -> StoreError {
+        StoreError::Row { table: self.0, column, what: format!("{what}") }
     }
 
     pub(super) fn id<T: TryFrom<String, Error = IdError>>(

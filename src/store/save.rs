@@ -6,10 +6,10 @@ use time::OffsetDateTime;
 
 use super::StoreError;
 use super::rows::{account_versions, organization_versions, project_versions};
-use crate::ledger::account::{Account, Organization};
-use crate::ledger::booking::Entry;
+use crate::ledger::account::{Account, OnInsufficient, Organization};
 use crate::ledger::books::{Changes, LedgerState, LogRecord};
 use crate::ledger::digest;
+use crate::ledger::entry::Entry;
 use crate::ledger::moment::Timestamp;
 use crate::ledger::notice::Notice;
 use crate::ledger::project::Project;
@@ -117,7 +117,7 @@ async fn save_accounts(connection: &mut PgConnection, rows: &[Account]) -> Resul
         &column(rows, |row| row.capacity.get().0),
         &column(rows, |row| row.allocation.get().0),
         &column(rows, |row| row.mode.get().as_str().to_owned()),
-        &column(rows, |row| text(row.on_insufficient.get().map(|policy| policy.as_str())))
+        &column(rows, |row| text(row.on_insufficient.get().map(OnInsufficient::as_str)))
             as &[Option<String>],
         &column(rows, |row| row.overdraft_limit.get().0),
         &column(rows, |row| row.alert_rules.get().as_ref().map(as_json)) as &[Option<Value>],

@@ -9,10 +9,12 @@ use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::rows::{AccountRecord, EntryRecord};
 use super::{Store, StoreError};
-use crate::ledger::account::{Account, Balance};
-use crate::ledger::booking::{Entry, EntryKind, Side};
+use crate::ledger::account::Account;
+use crate::ledger::balance::Balance;
 use crate::ledger::credits::Credits;
-use crate::ledger::digest::{Digest, LAYOUT, of_entry};
+use crate::ledger::digest::{LAYOUT, of_entry};
+use crate::ledger::entry::Digest;
+use crate::ledger::entry::{Entry, EntryKind, Side};
 use crate::ledger::ids::AccountId;
 
 /// Something that differs: where, and by how much.

@@ -5,10 +5,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use creditd::config::{Config, ConfigError, LogFormat, Origin, Topology};
+use creditd::config::{Config, ConfigError, Origin, Topology};
 use creditd::ledger::alert::Severity;
 use creditd::ledger::moment::Micros;
 use creditd::ledger::settings::{Effect, Order};
+use creditd::logging::LogFormat;
 use tempfile::TempDir;
 
 const PASSWORD: &str = "s3cret-horse";

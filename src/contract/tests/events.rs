@@ -8,11 +8,11 @@ use super::super::fields::Path;
 use super::super::json;
 use super::super::outbound::{StoredNotice, of_entry, of_notice};
 use super::table;
-use crate::ledger::account::{Balance, Queued};
 use crate::ledger::alert::{Change, Measure, RaisedRule, Resolution, Resolved, Rule, Severity};
-use crate::ledger::booking::{Cause, Entry, EntryKind, LogNumber, Side};
+use crate::ledger::balance::{Balance, Queued};
 use crate::ledger::credits::Credits;
-use crate::ledger::digest::Digest;
+use crate::ledger::entry::Digest;
+use crate::ledger::entry::{Cause, Entry, EntryKind, LogNumber, Side};
 use crate::ledger::ids::{AccountId, MessageKey, OrganizationId, ProjectId};
 use crate::ledger::moment::Timestamp;
 use crate::ledger::notice::{

@@ -143,7 +143,7 @@ fn the_fingerprint_of_a_message_is_pinned() {
     let data =
         json!({"project_id": "p-1", "account_id": "acme", "status": "started", "revision": 3, "credits": 12});
     let message = decoded(&binary("project.status_changed.v1", &data));
-    let hex = crate::ledger::digest::Digest(message.fingerprint()).to_string();
+    let hex = crate::ledger::entry::Digest(message.fingerprint()).to_string();
     assert_eq!(hex, "469cea2af623c558abf8b9e6819b74e6bcd9e8442817c06a6b54a592e9885dc8");
 }
 

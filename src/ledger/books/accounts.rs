@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use super::super::account::{Account, Organization};
-use super::super::booking::{EntryKind, Movement, Side};
+use super::super::account::{Account, Kind, Organization};
+use super::super::booking::Movement;
 use super::super::credits::Credits;
+use super::super::entry::{EntryKind, Side};
 use super::super::ids::AccountId;
-use super::super::input::{AccountFact, AdjustmentFact, Fact, GrantFact, Input, OrganizationFact};
+use super::super::input::{AccountFact, AdjustmentFact, GrantFact, Input, OrganizationFact};
 use super::super::outcome::{Outcome, ParkReason, WaitsFor};
 use super::super::version::{Version, VersionLack};
+use super::projects::account_unknown;
 use super::{Books, Need, park};
-use crate::ledger::account::Kind;
 
 impl Books<'_> {
     /// The version of a message that sets registers, or what it is parked for.
@@ -63,7 +64,7 @@ impl Books<'_> {
             };
             let pool = AccountId::pool_of(organization);
             if self.account(&pool)?.is_none() {
-                return Ok(Some(self.account_unknown(&pool)));
+                return Ok(Some(account_unknown(&pool)));
             }
         }
         let moves = before.kind.get() != after.kind.get() || before.organization() != after.organization();
@@ -143,7 +144,7 @@ impl Books<'_> {
         input: &Input,
     ) -> Result<Outcome, Need> {
         let Some(account) = self.account(account_id)? else {
-            return Ok(self.account_unknown(account_id));
+            return Ok(account_unknown(account_id));
         };
         if let Some(parked) = Self::no_room(account) {
             return Ok(parked);
@@ -209,21 +210,4 @@ fn set_account(account: &mut Account, fact: &AccountFact, version: &Arc<Version>
         account.alert_rules.set(fact.alert_rules.clone().map(Some), version),
     ];
     set.contains(&true)
-}
-
-impl Fact {
-    /// Why, and by whom, where the message says so.
-    pub(super) fn reason_and_actor(&self) -> (Option<&Arc<str>>, Option<&Arc<str>>) {
-        match self {
-            Fact::Grant(grant) => (grant.reason.as_ref(), grant.actor.as_ref()),
-            Fact::Adjustment(adjustment) => (Some(&adjustment.reason), Some(&adjustment.actor)),
-            Fact::Transfer(transfer) => (transfer.reason.as_ref(), transfer.actor.as_ref()),
-            Fact::Project(_)
-            | Fact::Asset(_)
-            | Fact::Account(_)
-            | Fact::Organization(_)
-            | Fact::PriceList(_)
-            | Fact::Settings(_) => (None, None),
-        }
-    }
 }

@@ -1,8 +1,10 @@
 //! Claims: what wants to be held, is placed from the head of its queue, waits, or is refused (DESIGN 1.2).
 
-use super::super::account::{Account, Chain, OnInsufficient, Queued};
-use super::super::booking::{EntryKind, Movement, Side};
+use super::super::account::{Account, Chain, OnInsufficient};
+use super::super::balance::Queued;
+use super::super::booking::Movement;
 use super::super::credits::Credits;
+use super::super::entry::{EntryKind, Side};
 use super::super::ids::{AccountId, ProjectId};
 use super::super::input::Input;
 use super::super::notice::{Aside, HoldBody, HoldState, NoticeBody, Obstacle, Shortfall};

@@ -20,7 +20,8 @@ use std::sync::Arc;
 pub use shelf::{HOLDERS_SHOWN, Holders, Need, Shelf};
 
 use super::account::{Account, Organization};
-use super::booking::{Circumstances, Entry, LogNumber, Movement, book};
+use super::booking::{Circumstances, Movement, book};
+use super::entry::{Entry, LogNumber};
 use super::ids::{AccountId, OrganizationId, ProjectId};
 use super::input::{Fact, Input};
 use super::notice::{Notice, NoticeBody, NoticeKind};

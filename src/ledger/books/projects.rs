@@ -1,8 +1,12 @@
 //! A project's message: set the registers, compute the target, move to it (DESIGN 1.1).
 
-use super::super::account::{Chain, Queued};
-use super::super::booking::{EntryKind, Movement, Side};
+use std::sync::Arc;
+
+use super::super::account::Chain;
+use super::super::balance::Queued;
+use super::super::booking::Movement;
 use super::super::credits::Credits;
+use super::super::entry::{EntryKind, Side};
 use super::super::ids::AccountId;
 use super::super::input::{Input, Price, ProjectFact};
 use super::super::outcome::{Outcome, ParkReason, WaitsFor};
@@ -15,20 +19,12 @@ impl Books<'_> {
             Ok(version) => version,
             Err(parked) => return Ok(parked),
         };
-        let status = match &fact.status {
-            None => None,
-            Some(name) => match self.ledger.settings.status(name) {
-                Some((effect, stage)) => Some(Status { name: name.clone(), effect, stage }),
-                None => {
-                    let detail =
-                        format!("data.status: {name:?} is not among the settings' lifecycle.statuses");
-                    let waits_for = WaitsFor::Status(name.clone());
-                    return Ok(park(ParkReason::UnknownStatus, detail, Some(waits_for)));
-                }
-            },
+        let status = match fact.status.as_ref().map(|name| self.status(name)).transpose() {
+            Ok(status) => status,
+            Err(parked) => return Ok(parked),
         };
         let Some(account) = self.account(&fact.account_id)? else {
-            return Ok(self.account_unknown(&fact.account_id));
+            return Ok(account_unknown(&fact.account_id));
         };
         let named_chain = account.chain();
         let mut project = self.project(&fact.project_id)?;
@@ -168,19 +164,26 @@ impl Books<'_> {
         Ok(None)
     }
 
-    pub(super) fn account_unknown(&self, account: &AccountId) -> Outcome {
-        let (reason, waits_for, what) = match account.pool_owner() {
-            Some(organization) => {
-                let what = format!("organization {organization:?}", organization = organization.as_str());
-                (ParkReason::OrganizationUnknown, WaitsFor::Organization(organization), what)
-            }
-            None => {
-                let what = format!("account {:?}", account.as_str());
-                (ParkReason::AccountUnknown, WaitsFor::Account(account.clone()), what)
-            }
-        };
-        park(reason, format!("{what} is not known yet; this is applied when it appears"), Some(waits_for))
+    /// A status as the settings know it, or what the message is parked for.
+    fn status(&self, name: &Arc<str>) -> Result<Status, Outcome> {
+        let known = self.ledger.settings.status(name);
+        known.map(|(effect, stage)| Status { name: name.clone(), effect, stage }).ok_or_else(|| {
+            let detail = format!("data.status: {name:?} is not among the settings' lifecycle.statuses");
+            park(ParkReason::UnknownStatus, detail, Some(WaitsFor::Status(name.clone())))
+        })
     }
+}
+
+/// A message about an account, or about the pool of an organization, that is not known yet.
+pub(super) fn account_unknown(account: &AccountId) -> Outcome {
+    let applied_later = "is not known yet; this is applied when it appears";
+    if let Some(organization) = account.pool_owner() {
+        let detail = format!("organization \"{organization}\" {applied_later}");
+        let waits_for = WaitsFor::Organization(organization);
+        return park(ParkReason::OrganizationUnknown, detail, Some(waits_for));
+    }
+    let detail = format!("account \"{account}\" {applied_later}");
+    park(ParkReason::AccountUnknown, detail, Some(WaitsFor::Account(account.clone())))
 }
 
 /// Everything booked given back: what was held is released, what was consumed is reversed.

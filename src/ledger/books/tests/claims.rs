@@ -2,7 +2,8 @@
 
 use super::rules::Story;
 use super::world::{account_id, integrated, organization, project, project_id, standalone};
-use crate::ledger::account::{Mode, OnInsufficient, Queued};
+use crate::ledger::account::{Mode, OnInsufficient};
+use crate::ledger::balance::Queued;
 use crate::ledger::books::LogRecord;
 use crate::ledger::credits::Credits;
 use crate::ledger::notice::{Aside, HoldBody, HoldState, NoticeBody, Obstacle, Shortfall};

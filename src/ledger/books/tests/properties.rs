@@ -13,9 +13,9 @@ use super::world::{
 };
 use crate::ledger::account::{Kind, Mode, OnInsufficient};
 use crate::ledger::alert::{Measure, Rule, Severity};
-use crate::ledger::booking::{EntryKind, LogNumber};
 use crate::ledger::books::LogRecord;
 use crate::ledger::credits::Credits;
+use crate::ledger::entry::{EntryKind, LogNumber};
 use crate::ledger::ids::MessageKey;
 use crate::ledger::input::{AccountFact, AdjustmentFact, Deliverable, Fact, GrantFact, Input};
 use crate::ledger::input::{OrganizationFact, Price, ProjectFact};
@@ -24,6 +24,9 @@ use crate::ledger::project::Project;
 
 const ACCOUNTS: [&str; 5] = ["own", "payg", "team-a", "team-b", "over"];
 const STATUSES: [&str; 5] = ["draft", "started", "reviewed", "finalized", "canceled"];
+
+/// A message's revision, where it has one, and what it says.
+type Said = (Option<i64>, Fact);
 
 fn policy() -> impl Strategy<Value = OnInsufficient> {
     select(vec![OnInsufficient::Queue, OnInsufficient::Reject, OnInsufficient::Overdraw])
@@ -42,7 +45,7 @@ fn price() -> impl Strategy<Value = Price> {
 }
 
 /// A message about one of six projects, with one of so few revisions that they collide.
-fn project_message() -> impl Strategy<Value = (Option<i64>, Fact)> {
+fn project_message() -> impl Strategy<Value = Said> {
     (
         0i64..6,
         select(ACCOUNTS.to_vec()),
@@ -64,7 +67,7 @@ fn project_message() -> impl Strategy<Value = (Option<i64>, Fact)> {
         })
 }
 
-fn account_message() -> impl Strategy<Value = (Option<i64>, Fact)> {
+fn account_message() -> impl Strategy<Value = Said> {
     let kinds = vec![Kind::Standalone, Kind::Connected, Kind::Integrated];
     let rules: Arc<[Rule]> = Arc::new([Rule {
         name: "own".into(),
@@ -100,7 +103,7 @@ fn account_message() -> impl Strategy<Value = (Option<i64>, Fact)> {
         )
 }
 
-fn organization_message() -> impl Strategy<Value = (Option<i64>, Fact)> {
+fn organization_message() -> impl Strategy<Value = Said> {
     let rules = super::world::rules();
     (proptest::option::of(0i64..16), proptest::option::weighted(0.3, Just(rules)), 0i64..8).prop_map(
         |(capacity, alert_rules, revision)| {
@@ -117,7 +120,7 @@ fn organization_message() -> impl Strategy<Value = (Option<i64>, Fact)> {
     )
 }
 
-fn credits_message() -> impl Strategy<Value = (Option<i64>, Fact)> {
+fn credits_message() -> impl Strategy<Value = Said> {
     let targets = || select(vec!["own", "payg", "team-a", "pool:org"]);
     let grant = (targets(), 1i64..5).prop_map(|(account, credits)| {
         Fact::Grant(GrantFact {
@@ -140,7 +143,7 @@ fn credits_message() -> impl Strategy<Value = (Option<i64>, Fact)> {
     prop_oneof![grant, adjustment].prop_map(|fact| (None, fact))
 }
 
-fn settings_message() -> impl Strategy<Value = (Option<i64>, Fact)> {
+fn settings_message() -> impl Strategy<Value = Said> {
     (any::<bool>(), proptest::option::of(Just(Severity::Critical))).prop_map(|(bare, queue_blocked)| {
         let alert_rules = if bare { Arc::default() } else { super::world::rules() };
         let settings = crate::ledger::settings::Settings { alert_rules, queue_blocked, ..settings() };
@@ -148,7 +151,7 @@ fn settings_message() -> impl Strategy<Value = (Option<i64>, Fact)> {
     })
 }
 
-fn any_message() -> impl Strategy<Value = (Option<i64>, Fact)> {
+fn any_message() -> impl Strategy<Value = Said> {
     prop_oneof![
         12 => project_message(),
         3 => account_message(),
@@ -171,7 +174,7 @@ fn opening(inputs: &mut Inputs) -> Vec<Input> {
     facts.into_iter().map(|fact| inputs.next(Some(0), fact)).collect()
 }
 
-fn inputs_of(messages: Vec<(Option<i64>, Fact)>) -> Vec<Input> {
+fn inputs_of(messages: Vec<Said>) -> Vec<Input> {
     let mut inputs = Inputs::default();
     let mut all = opening(&mut inputs);
     all.extend(messages.into_iter().map(|(revision, fact)| inputs.next(revision, fact)));
@@ -225,7 +228,7 @@ proptest! {
 }
 
 /// Messages of few projects on accounts that queue, each message once, and an order to repeat them in.
-fn deliveries() -> impl Strategy<Value = (Vec<(Option<i64>, Fact)>, Vec<usize>, Vec<usize>)> {
+fn deliveries() -> impl Strategy<Value = (Vec<Said>, Vec<usize>, Vec<usize>)> {
     proptest::collection::vec(project_message(), 1..16).prop_flat_map(|messages| {
         let places: Vec<usize> = (0..messages.len()).collect();
         let repeated = subsequence(places.clone(), 0..=places.len());

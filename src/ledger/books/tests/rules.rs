@@ -7,9 +7,9 @@ use super::world::{
     settings, standalone,
 };
 use crate::ledger::account::{Kind, Mode, OnInsufficient};
-use crate::ledger::booking::{EntryKind, Side};
 use crate::ledger::books::LogRecord;
 use crate::ledger::credits::Credits;
+use crate::ledger::entry::{EntryKind, Side};
 use crate::ledger::input::{AccountFact, AdjustmentFact, Deliverable, Fact, GrantFact, Price, ProjectFact};
 use crate::ledger::moment::{Micros, Timestamp};
 use crate::ledger::outcome::{Outcome, ParkReason, WaitsFor};

@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::ledger::account::{Account, Balance, Kind, Mode, OnInsufficient, Organization, Queued};
+use crate::ledger::account::{Account, Kind, Mode, OnInsufficient, Organization};
 use crate::ledger::alert::{Measure, Measured, Rule, Severity, evaluate, queue_blocked};
-use crate::ledger::booking::{Cause, EntryKind, LogNumber, Side};
+use crate::ledger::balance::{Balance, Queued};
 use crate::ledger::books::{
     Books, Changes, Decision, HOLDERS_SHOWN, Holders, LedgerState, LogRecord, Need, Shelf,
 };
 use crate::ledger::credits::Credits;
 use crate::ledger::digest::of_entry;
+use crate::ledger::entry::{Cause, EntryKind, LogNumber, Side};
 use crate::ledger::ids::{AccountId, MessageKey, OrganizationId, ProjectId};
 use crate::ledger::input::{AccountFact, Fact, Input, OrganizationFact, Price, ProjectFact};
 use crate::ledger::moment::{Micros, Timestamp};
