@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::output::{Column, members, or_dash, print, print_json, table};
+use super::output::{Column, members, or_dash, print, print_json, table, times};
 use super::{CommandError, open_store};
 use crate::ledger::entry::{Entry, LogNumber};
 use crate::ledger::moment::Timestamp;
@@ -111,8 +111,8 @@ fn show(explanation: &Explanation<'_>) -> String {
         ("reason", or_dash(explanation.reason)),
         ("detail", or_dash(explanation.detail)),
         ("received", explanation.received_at.to_string()),
-        ("came", format!("{} times", explanation.deliveries)),
-        ("conflicts", format!("{} times with other data", explanation.conflicts)),
+        ("came", times(explanation.deliveries)),
+        ("conflicts", times(explanation.conflicts)),
     ]);
     if explanation.entries.is_empty() {
         return format!("{head}\n\nit moved no credits");

@@ -61,3 +61,13 @@ pub(super) fn print_json<T: Serialize>(value: &T) -> Result<(), CommandError> {
 pub(super) fn or_dash(text: Option<impl ToString>) -> String {
     text.map_or_else(|| "-".to_owned(), |text| text.to_string())
 }
+
+/// How often something happened, in words.
+pub(super) fn times(count: i64) -> String {
+    match count {
+        0 => "never".to_owned(),
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        more => format!("{more} times"),
+    }
+}

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::output::{Column, members, or_dash, print, print_json, table};
+use super::output::{Column, members, or_dash, print, print_json, table, times};
 use super::{CommandError, open_store};
 use crate::ledger::outcome::ParkReason;
 use crate::store::ParkedSummary;
@@ -83,7 +83,7 @@ fn list(messages: &[ParkedSummary]) -> String {
             message.reason.clone(),
             or_dash(message.source.as_ref()),
             or_dash(message.message_id.as_ref()),
-            format!("{}x", message.deliveries),
+            times(message.deliveries),
             message.received_at.to_string(),
             message.detail.clone(),
         ]
@@ -102,7 +102,7 @@ fn show(whole: &Whole) -> String {
         ("message", or_dash(summary.message_id.as_ref())),
         ("type", or_dash(summary.message_type.as_ref())),
         ("waits for", or_dash(summary.waits_for.as_ref())),
-        ("came", format!("{} times, first at {}", summary.deliveries, summary.received_at)),
+        ("came", format!("{}, first at {}", times(summary.deliveries), summary.received_at)),
         ("envelope", envelope.to_string()),
         ("body", format!("{body_bytes} bytes{text}")),
     ]);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
@@ -80,6 +81,8 @@ impl Apply {
     ) -> Result<(), ApplyError> {
         let mut turn = Turn { sweep: true, ..Turn::default() };
         let mut buffer = Vec::new();
+        let mut sweeps = tokio::time::interval(SWEEP_EVERY);
+        sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let ended = loop {
             self.heartbeat.beat();
             let stop = self.stop.clone();
@@ -88,10 +91,13 @@ impl Apply {
                 () = stop.cancelled() => break Ok(()),
                 Some(settings) = reloaded.recv() => {
                     self.settings = settings;
+                    turn.sweep = true;
                     if turn.consuming && let Err(error) = self.adopt().await {
                         break Err(error);
                     }
                 }
+                // Ahead of what arrives, so that a flood can't put it off for ever.
+                _ = sweeps.tick() => turn.sweep = true,
                 count = inbox.recv_many(&mut buffer, self.messages_max) => {
                     if count == 0 {
                         break Ok(());
@@ -100,7 +106,6 @@ impl Apply {
                         break Err(error);
                     }
                 }
-                () = tokio::time::sleep(SWEEP_EVERY) => turn.sweep = true,
             }
             let may_sweep = turn.sweep && turn.consuming && !self.stop.is_cancelled();
             if may_sweep && let Err(error) = self.sweep(&mut turn).await {
@@ -122,13 +127,12 @@ impl Apply {
                 Received::Connected(link) => {
                     // What came by the old connection will come again.
                     run.clear();
-                    if link.alone {
-                        turn.consuming = true;
-                        self.adopt().await?;
-                    } else {
-                        turn.consuming = false;
-                    }
+                    turn.consuming = link.alone;
                     turn.link = Some(link);
+                    if turn.consuming {
+                        self.adopt().await?;
+                        turn.sweep = true;
+                    }
                 }
                 Received::Delivered { arrival, tag, suspect: false } => {
                     run.push(Waiting { arrival: *arrival, tag });

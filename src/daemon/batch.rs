@@ -178,11 +178,13 @@ fn log_decided(steps: &[Step<'_>], decisions: &[Decision]) {
         let (account, project) = (account.map(AccountId::as_str), project.map(ProjectId::as_str));
         let key = &message.cause.key;
         match &decision.outcome {
-            Outcome::Rejected => info!(message = %key, account, project, "applied; its hold was refused"),
-            Outcome::Applied => debug!(message = %key, account, project, "applied"),
-            Outcome::Stale => debug!(message = %key, account, project, "stale"),
+            Outcome::Rejected => {
+                info!(source = %key.source, id = %key.id, account, project, "applied; its hold was refused");
+            }
+            Outcome::Applied => debug!(source = %key.source, id = %key.id, account, project, "applied"),
+            Outcome::Stale => debug!(source = %key.source, id = %key.id, account, project, "stale"),
             Outcome::Parked(Parking { reason, detail, .. }) => {
-                info!(message = %key, account, project, %reason, detail, "parked");
+                info!(source = %key.source, id = %key.id, account, project, %reason, detail, "parked");
             }
         }
     }
@@ -191,8 +193,9 @@ fn log_decided(steps: &[Step<'_>], decisions: &[Decision]) {
 /// A line for each message that could not even be decided.
 fn log_undecided(parcels: &[Parcel]) {
     for Parcel { key, parking: Parking { reason, detail, .. }, .. } in parcels {
-        let key = key.as_ref().map(ToString::to_string);
-        info!(message = key, %reason, detail, "parked");
+        let source = key.as_ref().map(|key| &*key.source);
+        let id = key.as_ref().map(|key| &*key.id);
+        info!(source, id, %reason, detail, "parked");
     }
 }
 

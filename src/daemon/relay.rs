@@ -52,7 +52,9 @@ enum Ended {
     Drained,
     /// Another relay has the lease.
     LostLease,
-    /// RabbitMQ.
+    /// The connection to RabbitMQ ended while there was nothing to publish.
+    Disconnected,
+    /// RabbitMQ did not take a window as a whole.
     Publishing(PublishError),
     /// PostgreSQL.
     Store(StoreError),
@@ -86,6 +88,10 @@ impl Relay {
             match ended {
                 Ended::Drained => return Ok(()),
                 Ended::LostLease => warn!("another relay has taken the lease over"),
+                Ended::Disconnected => {
+                    self.health.waiting(Part::Relay, &"the connection to RabbitMQ ended");
+                    self.pause(backoff.next_delay()).await;
+                }
                 Ended::Publishing(error) => {
                     self.health.waiting(Part::Relay, &error);
                     self.pause(backoff.next_delay()).await;
@@ -128,7 +134,7 @@ impl Relay {
             // Another relay need not wait for its end. If this fails, it does.
             self.store.release_lease(lease.epoch).await.ok();
         }
-        if !matches!(ended, Ended::Publishing(_)) {
+        if !matches!(ended, Ended::Publishing(_) | Ended::Disconnected) {
             publisher.close().await;
         }
         ended
@@ -193,7 +199,7 @@ impl Relay {
         }
         let health = publisher.health();
         if !health.is_connected() {
-            return Err(Ended::Publishing(PublishError::Unconfirmed { confirmed: 0, limit: Duration::ZERO }));
+            return Err(Ended::Disconnected);
         }
         match self.store.renew_lease(lease.epoch, LEASE).await? {
             true => Ok(()),

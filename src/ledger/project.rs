@@ -214,9 +214,11 @@ impl Project {
         }
     }
 
-    /// Whether anything of it is on the books.
-    pub fn is_booked(&self) -> bool {
-        self.held.is_positive() || self.consumed.is_positive()
+    /// Whether it can't leave its chain by itself: it holds or waits there, or what it used up there stays
+    /// used up.
+    pub fn is_tied(&self) -> bool {
+        let stays_consumed = self.consumed.is_positive() && !self.target().held.is_positive();
+        self.held.is_positive() || self.claim.is_some() || stays_consumed
     }
 }
 

@@ -47,12 +47,8 @@ impl Books<'_> {
         if !set.contains(&true) {
             return Ok(Outcome::Stale);
         }
-        if *project.account.get() != account_before {
-            self.give_to_account(&mut project, input)?;
-        } else if !project.is_booked() && project.claim.is_none() {
-            project.chain = Some(self.chain_of(&project)?);
-        }
-        let chain = project.chain.clone().expect("it was given one just now");
+        let changed_hands = *project.account.get() != account_before;
+        let chain = self.follow_account(&mut project, changed_hands, input)?;
         let refused = self.move_to_target(project, &chain, input)?;
         if let Some(old) = old_chain.filter(|old| old.queue() != chain.queue()) {
             self.place_claims(old.queue(), input)?;
@@ -60,24 +56,41 @@ impl Books<'_> {
         Ok(if refused { Outcome::Rejected } else { Outcome::Applied })
     }
 
-    fn chain_of(&self, project: &Project) -> Result<Chain, Need> {
-        let account = project.account.get().as_ref().expect("every project message names an account");
-        Ok(self.known_account(account)?.chain())
+    /// The chain that a project is booked on from here on.
+    ///
+    /// A project given to another account begins anew there, in that account's mode. One whose account has
+    /// left a pool, or come to one, does so when it holds again; what was used up stays where it was booked.
+    fn follow_account(
+        &mut self,
+        project: &mut Project,
+        changed_hands: bool,
+        input: &Input,
+    ) -> Result<Chain, Need> {
+        let account_id = project.account.get().as_ref().expect("every project message names an account");
+        let account = self.known_account(account_id)?;
+        let (chain, mode) = (account.chain(), *account.mode.get());
+        let old = project.chain.clone();
+        let stays = old.as_ref().filter(|old| !changed_hands && (**old == chain || project.is_tied()));
+        if let Some(stays) = stays {
+            return Ok(stays.clone());
+        }
+        if let Some(old) = old {
+            self.leave_chain(project, &old, input)?;
+        }
+        if changed_hands {
+            project.mode = mode;
+        }
+        project.chain = Some(chain.clone());
+        Ok(chain)
     }
 
-    /// A project given to another account: everything is undone where it was booked, its place in the
-    /// queue is given up, and it begins anew on the account's chain, in the account's mode.
-    fn give_to_account(&mut self, project: &mut Project, input: &Input) -> Result<(), Need> {
-        if let Some(old) = project.chain.take() {
-            let waited = self.told_waiting(project)?;
-            let Project { held, consumed, .. } = *project;
-            self.move_on_chain(project, &old, &undo(held, consumed), input)?;
-            self.withdraw(project, &old, waited)?;
-        }
+    /// Undoes everything where it was booked, and gives up the place in the queue.
+    fn leave_chain(&mut self, project: &mut Project, old: &Chain, input: &Input) -> Result<(), Need> {
+        let waited = self.told_waiting(project)?;
+        let Project { held, consumed, .. } = *project;
+        self.move_on_chain(project, old, &undo(held, consumed), input)?;
+        self.withdraw(project, old, waited)?;
         project.refused = None;
-        let chain = self.chain_of(project)?;
-        project.mode = *self.known_account(&chain.account)?.mode.get();
-        project.chain = Some(chain);
         Ok(())
     }
 

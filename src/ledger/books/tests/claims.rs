@@ -200,3 +200,15 @@ fn a_changed_policy_leaves_waiting_claims_waiting() {
     story.say(2, project("p", "own", Some("finalized"), None));
     assert_eq!(story.state("q"), State::Held);
 }
+
+#[test]
+fn what_is_used_up_can_be_held_by_nobody_so_it_counts_against_the_limit() {
+    let mut story = Story::new();
+    story.say(1, standalone("payg", 10, Mode::Consume, OnInsufficient::Queue));
+    story.say(1, project("done", "payg", Some("finalized"), Some(4)));
+    story.say(1, project("giant", "payg", Some("started"), Some(7)));
+    story.say(1, project("p", "payg", Some("started"), Some(6)));
+    assert_eq!(states(&story, &["giant", "p"]), [State::Queued, State::Held]);
+    let aside = Aside { account_id: account_id("payg"), limit: Credits(6) };
+    assert_eq!(hold_notices(&story)[0].aside, Some(aside));
+}

@@ -201,6 +201,7 @@ proptest! {
             let before = world.clone();
             world.apply(&[input]);
             check_holds_fit(&before, &world, before.log.len()..);
+            world.check_nobody_was_overtaken(&before);
             world.check();
         }
     }

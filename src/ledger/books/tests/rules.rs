@@ -333,3 +333,29 @@ fn a_balance_at_the_end_of_the_range_parks_what_would_leave_it() {
     let input = story.inputs.next(Some(1), project("p", "own", Some("started"), Some(1)));
     assert_eq!(parked_for(&story.world.apply_one(&input)).0, ParkReason::OutOfRange);
 }
+
+#[test]
+fn what_was_used_up_in_a_pool_stays_there_until_the_project_holds_again() {
+    let mut story = Story::new();
+    story.say(1, organization("org", 20));
+    let consuming = |kind| {
+        Fact::Account(AccountFact {
+            kind: Some(kind),
+            organization_id: Some(organization_id("org")),
+            capacity: Some(Credits(10)),
+            allocation: Some(Credits(10)),
+            mode: Some(Mode::Consume),
+            on_insufficient: Some(OnInsufficient::Queue),
+            ..account_fact("team")
+        })
+    };
+    story.say(1, consuming(Kind::Integrated));
+    story.say(1, project("p", "team", Some("finalized"), Some(4)));
+    assert_eq!(story.world.balance("pool:org"), (20, 0, 4));
+    story.say(2, consuming(Kind::Connected));
+    story.say(2, project("p", "team", None, Some(5)));
+    assert_eq!(story.world.balance("pool:org"), (20, 0, 5), "an amendment counts where it was booked");
+    story.say(3, project("p", "team", Some("started"), None));
+    assert_eq!(story.world.balance("pool:org"), (20, 0, 0));
+    assert_eq!(story.world.balance("team"), (10, 5, 0));
+}

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::ledger::account::{Account, Kind, Mode, OnInsufficient, Organization};
+use crate::ledger::account::{Account, Chain, Kind, Mode, OnInsufficient, Organization};
 use crate::ledger::alert::{Measure, Measured, Rule, Severity, evaluate, queue_blocked};
 use crate::ledger::balance::{Balance, Queued};
 use crate::ledger::books::{
@@ -364,26 +364,73 @@ impl World {
         assert_eq!(again, None, "{}", account.id);
     }
 
-    /// No claim waits that could be placed: a naive walk of the queue by the words of DESIGN 1.2.
+    /// No claim waits that could be placed: a naive walk of the queue by the words of DESIGN 1.2. Every
+    /// claim that the walk reaches knows whether it waits aside.
     fn check_nothing_placeable(&self, owner: &Account) {
         let mut stopped: Vec<&AccountId> = Vec::new();
         for (_, id) in self.queue(&owner.id) {
             let project = &self.projects[&id];
+            assert_eq!(project.claim.unwrap().aside, self.is_aside(project), "{id}");
             let chain = project.chain.as_ref().unwrap();
-            let own = &self.accounts[&chain.account];
-            let wanted = project.target().held;
-            let links: Vec<_> = chain.iter().map(|link| &self.accounts[link]).collect();
-            if links.iter().any(|link| wanted > link.holdable()) || stopped.contains(&&chain.account) {
+            if self.is_aside(project) || stopped.contains(&&chain.account) {
                 continue;
             }
-            let room = |account: &Account| account.balance.available() - account.floor();
-            if room(own) < project.growth() {
+            if self.lacks_own(project) {
                 stopped.push(&chain.account);
+                if chain.account == owner.id {
+                    return;
+                }
                 continue;
             }
-            let carries = links.iter().all(|link| room(link) >= project.growth());
+            let carries = chain.iter().all(|link| self.room(link) >= project.growth());
             assert!(!carries, "{id} waits in {} though it fits", owner.id);
             return;
+        }
+    }
+
+    fn room(&self, account: &AccountId) -> Credits {
+        let account = &self.accounts[account];
+        account.balance.available() - account.floor()
+    }
+
+    /// Whether a project wants more than an account of its chain could carry if nothing else ran.
+    fn is_aside(&self, project: &Project) -> bool {
+        let limit = |link: &AccountId| {
+            let account = &self.accounts[link];
+            account.balance.total - account.balance.consumed - account.floor()
+        };
+        project.chain.as_ref().unwrap().iter().any(|link| project.target().held > limit(link))
+    }
+
+    fn lacks_own(&self, project: &Project) -> bool {
+        self.room(&project.chain.as_ref().unwrap().account) < project.growth()
+    }
+
+    /// What came to be held since `before` overtook nobody: who still waits ahead of it waits aside, or is
+    /// stopped by an account of its own.
+    pub(super) fn check_nobody_was_overtaken(&self, before: &World) {
+        let newly_held = self.projects.values().filter(|project| {
+            let held_before = before.projects.get(&project.id).map_or(Credits::ZERO, |old| old.held);
+            let was_reversed =
+                before.projects.get(&project.id).is_some_and(|old| old.consumed > project.consumed);
+            project.held > held_before && project.claim.is_none() && !was_reversed
+        });
+        for placed in newly_held {
+            let chain = placed.chain.as_ref().unwrap();
+            let ticket = before.projects.get(&placed.id).and_then(|old| {
+                let same_queue = old.chain.as_ref().map(Chain::queue) == Some(chain.queue());
+                old.claim.filter(|_| same_queue).map(|claim| claim.ticket)
+            });
+            for (ahead, id) in self.queue(chain.queue()) {
+                let waiting = &self.projects[&id];
+                let was_ahead = ticket.is_none_or(|ticket| ahead < ticket);
+                let waited_before = before.projects.get(&id).is_some_and(|old| old.claim.is_some());
+                if !was_ahead || !waited_before || self.is_aside(waiting) {
+                    continue;
+                }
+                let own_matter = waiting.chain.as_ref().unwrap().account != chain.account;
+                assert!(own_matter && self.lacks_own(waiting), "{} overtook {id}", placed.id);
+            }
         }
     }
 }
