@@ -28,8 +28,6 @@ const WORD_CHARS_MAX: usize = 64;
 const LINES_MAX: usize = 1000;
 /// The most pieces that one deliverable, or one message about assets, may count.
 const QUANTITY_MAX: i64 = 1_000_000;
-/// The margin of a rule that names none; the same as in the configuration.
-pub(super) const MARGIN_DEFAULT: i64 = 5;
 
 /// An inbound type.
 pub(super) struct InboundType {
@@ -158,7 +156,7 @@ fn alert_rule(path: &Path, value: &Value) -> Result<Rule, Wrong> {
         measure: members.required("measure", one_of(&MEASURES))?,
         level: members.required("level", any_number())?,
         severity: members.required("severity", one_of(&SEVERITIES))?,
-        margin: members.optional("margin", any_number())?.unwrap_or(MARGIN_DEFAULT),
+        margin: members.optional("margin", any_number())?.unwrap_or(alert::MARGIN_DEFAULT),
     })
 }
 

@@ -38,8 +38,11 @@ pub const RESERVED_NAMES: [&str; 4] = [QUEUE_BLOCKED, "hold_stale", "pool_overco
 /// The most rules that one list may have.
 pub const RULES_MAX: usize = 16;
 
-fn default_margin() -> i64 {
-    5
+/// The margin of a rule that names none.
+pub const MARGIN_DEFAULT: i64 = 5;
+
+fn margin_default() -> i64 {
+    MARGIN_DEFAULT
 }
 
 /// A threshold. It is raised at or below `level` and resolved strictly above `level` plus `margin`, so that
@@ -56,7 +59,7 @@ pub struct Rule {
     /// How urgent it is.
     pub severity: Severity,
     /// Percent points, or percent of the level where that is in credits.
-    #[serde(default = "default_margin")]
+    #[serde(default = "margin_default")]
     pub margin: i64,
 }
 

@@ -170,25 +170,15 @@ async fn load_accounts(
     .fetch_all(connection)
     .await?;
     shelf.accounts.extend(ids.iter().map(|id| (id.clone(), None)));
-    shelve_accounts(rows, shelf)?;
+    for row in rows {
+        let account = Account::try_from(row)?;
+        shelf.accounts.insert(account.id.clone(), Some(account));
+    }
     Ok(())
 }
 
-fn shelve_accounts(rows: Vec<AccountRecord>, shelf: &mut Shelf) -> Result<Vec<AccountId>, StoreError> {
-    let mut ids = Vec::with_capacity(rows.len());
-    for row in rows {
-        let account = Account::try_from(row)?;
-        ids.push(account.id.clone());
-        shelf.accounts.insert(account.id.clone(), Some(account));
-    }
-    Ok(ids)
-}
-
-/// Every account and every organization, for settings that concern them all.
-async fn load_everyone(
-    connection: &mut PgConnection,
-    shelf: &mut Shelf,
-) -> Result<Vec<AccountId>, StoreError> {
+/// All accounts.
+pub(super) async fn all_accounts(connection: &mut PgConnection) -> Result<Vec<Account>, StoreError> {
     let rows = sqlx::query_as!(
         AccountRecord,
         "select account_id, kind, organization_id, name, contact, capacity, allocation, mode,
@@ -196,12 +186,21 @@ async fn load_everyone(
                 queued_projects, queued_credits, entries, alerts, holds, digest, raised
            from account",
     )
-    .fetch_all(&mut *connection)
+    .fetch_all(connection)
     .await?;
-    let ids = shelve_accounts(rows, shelf)?;
-    let named = shelf.accounts.values().flatten().filter_map(|account| account.organization().cloned());
-    let organizations: BTreeSet<_> = named.collect();
+    rows.into_iter().map(Account::try_from).collect()
+}
+
+/// Every account and every organization, for settings that concern them all.
+async fn load_everyone(
+    connection: &mut PgConnection,
+    shelf: &mut Shelf,
+) -> Result<Vec<AccountId>, StoreError> {
+    let accounts = all_accounts(connection).await?;
+    let organizations = accounts.iter().filter_map(|account| account.organization().cloned()).collect();
     load_organizations(connection, &organizations, shelf).await?;
+    let ids = accounts.iter().map(|account| account.id.clone()).collect();
+    shelf.accounts.extend(accounts.into_iter().map(|account| (account.id.clone(), Some(account))));
     Ok(ids)
 }
 

@@ -7,8 +7,8 @@ use futures_util::TryStreamExt;
 use serde::Serialize;
 use sqlx::{PgConnection, Postgres, Transaction};
 
-use super::rows::{AccountRecord, EntryRecord};
-use super::{Store, StoreError};
+use super::rows::EntryRecord;
+use super::{Store, StoreError, load};
 use crate::ledger::account::Account;
 use crate::ledger::balance::Balance;
 use crate::ledger::credits::Credits;
@@ -63,7 +63,8 @@ impl Store {
         // A ledger of years takes longer to read than a statement of the daemon may.
         sqlx::query("set local statement_timeout = 0").execute(&mut *snapshot).await?;
         let mut findings = Vec::new();
-        let accounts = load_accounts(&mut snapshot).await?;
+        let accounts = load::all_accounts(&mut snapshot).await?;
+        let accounts = accounts.into_iter().map(|account| (account.id.clone(), account)).collect();
         let entries = replay(&mut snapshot, &accounts, &mut findings, progress).await?;
         let notices = check_notices(&mut snapshot, &mut findings).await?;
         check_log(&mut snapshot, &mut findings).await?;
@@ -78,24 +79,6 @@ impl Store {
 
 fn count(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
-}
-
-async fn load_accounts(connection: &mut PgConnection) -> Result<HashMap<AccountId, Account>, StoreError> {
-    let rows = sqlx::query_as!(
-        AccountRecord,
-        "select account_id, kind, organization_id, name, contact, capacity, allocation, mode,
-                on_insufficient, overdraft_limit, alert_rules, versions, plan, total, held, consumed,
-                queued_projects, queued_credits, entries, alerts, holds, digest, raised
-           from account",
-    )
-    .fetch_all(connection)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            let account = Account::try_from(row)?;
-            Ok((account.id.clone(), account))
-        })
-        .collect()
 }
 
 /// An account's books as its entries tell them.

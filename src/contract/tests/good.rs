@@ -206,13 +206,6 @@ fn accounts_are_understood() {
 }
 
 #[test]
-fn a_rule_without_a_margin_has_the_same_one_in_a_message_and_in_the_configuration() {
-    let rule = json!({"name": "low", "measure": "available_percent", "level": 20, "severity": "info"});
-    let configured: Rule = serde_json::from_value(rule).unwrap();
-    assert_eq!(configured.margin, super::super::facts::MARGIN_DEFAULT);
-}
-
-#[test]
 fn organizations_are_understood() {
     let bare = OrganizationFact {
         organization_id: organization("group"),
