@@ -4,9 +4,10 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::notify::Notifier;
+use crate::broker::BrokerError;
 
 /// A part of the daemon that can be in trouble by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +27,10 @@ pub(super) enum State {
     Starting,
     /// All is well; in a word, what it does.
     Well(&'static str),
-    /// It waits for a server, or for somebody to mend something.
+    /// It waits for a server.
     Waiting(String),
+    /// A server refuses it until somebody mends something.
+    Refused(String),
 }
 
 impl fmt::Display for Part {
@@ -46,6 +49,7 @@ impl fmt::Display for State {
             State::Starting => f.write_str("starting"),
             State::Well(doing) => f.write_str(doing),
             State::Waiting(why) => write!(f, "waiting: {why}"),
+            State::Refused(why) => write!(f, "refused: {why}"),
         }
     }
 }
@@ -74,17 +78,31 @@ impl Health {
         self.set(part, State::Waiting(why.to_string()));
     }
 
+    /// `part` is refused by a server, because of `why`, and trying again will help only once that is mended.
+    fn refused(&self, part: Part, why: &dyn fmt::Display) {
+        self.set(part, State::Refused(why.to_string()));
+    }
+
+    /// `part` is without RabbitMQ: away, or refusing.
+    pub(super) fn without_broker(&self, part: Part, error: &BrokerError) {
+        match error.is_permanent() {
+            true => self.refused(part, error),
+            false => self.waiting(part, error),
+        }
+    }
+
     fn set(&self, part: Part, state: State) {
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         let place = &mut states[part as usize];
         if *place == state {
             return;
         }
-        // The reason may read differently each time, and that is no change of state.
-        let was_waiting = matches!(place, State::Waiting(_));
+        // The reason may read differently at each try, and that is no change of state.
+        let is_change = std::mem::discriminant(place) != std::mem::discriminant(&state);
         match &state {
-            State::Waiting(why) if !was_waiting => warn!(part = %part, reason = %why, "waiting"),
-            State::Waiting(_) | State::Starting => {}
+            State::Waiting(why) if is_change => warn!(part = %part, reason = %why, "waiting"),
+            State::Refused(why) if is_change => error!(part = %part, reason = %why, "refused; trying on"),
+            State::Waiting(_) | State::Refused(_) | State::Starting => {}
             State::Well(doing) => info!(part = %part, "{doing}"),
         }
         *place = state;

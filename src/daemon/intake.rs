@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error};
+use tracing::debug;
 
 use super::backoff::Backoff;
 use super::batch::Arrival;
@@ -69,10 +69,7 @@ pub(super) async fn run(
             () = stop.cancelled() => return,
         };
         let Some(error) = ended else { return };
-        if error.is_permanent() {
-            error!(%error, "RabbitMQ refuses; trying again in case somebody mends it");
-        }
-        health.waiting(Part::Intake, &error);
+        health.without_broker(Part::Intake, &error);
         let delay = backoff.next_delay();
         tokio::select! {
             () = beating(&heartbeat, tokio::time::sleep(delay)) => {}

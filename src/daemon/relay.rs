@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::backoff::Backoff;
 use super::health::{Health, Part};
 use super::intake::beating;
 use super::progress::Heartbeat;
-use crate::broker::{BrokerError, BrokerSettings, Destination, OutboundMessage, PublishError, Publisher};
+use crate::broker::{BrokerSettings, Destination, OutboundMessage, PublishError, Publisher};
 use crate::contract::outbound::{self, OutboundEvent};
 use crate::ledger::entry::LogNumber;
 use crate::store::{Lease, LogLine, Remedy, Store, StoreError};
@@ -80,7 +80,7 @@ impl Relay {
             let ended = match publisher {
                 Ok(publisher) => self.with_connection(publisher, &mut backoff).await,
                 Err(error) => {
-                    self.cannot_connect(&error);
+                    self.health.without_broker(Part::Relay, &error);
                     self.pause(backoff.next_delay()).await;
                     continue;
                 }
@@ -104,13 +104,6 @@ impl Relay {
             }
         }
         Ok(())
-    }
-
-    fn cannot_connect(&self, error: &BrokerError) {
-        if error.is_permanent() {
-            error!(%error, "RabbitMQ refuses; trying again in case somebody mends it");
-        }
-        self.health.waiting(Part::Relay, error);
     }
 
     async fn pause(&self, delay: Duration) {
