@@ -18,7 +18,7 @@ pub(super) fn name(text: &str) -> String {
 
 /// The header table; empty where there is none.
 pub(super) fn headers(properties: &BasicProperties) -> Map<String, Value> {
-    properties.headers().as_ref().map(table).unwrap_or_default()
+    properties.headers().as_ref().map(|fields| table(fields, 1)).unwrap_or_default()
 }
 
 /// The properties that are set, by their AMQP names, without the content type and the headers.
@@ -48,12 +48,19 @@ pub(super) fn other_properties(properties: &BasicProperties) -> Map<String, Valu
     texts.chain(numbers).collect()
 }
 
-fn table(fields: &FieldTable) -> Map<String, Value> {
-    fields.into_iter().map(|(field, found)| (name(field.as_str()), value(found))).collect()
+/// How deep headers may nest before they are told as text: JSON's readers have a limit too (serde_json 128).
+const NESTING_MAX: usize = 32;
+
+fn table(fields: &FieldTable, level: usize) -> Map<String, Value> {
+    fields.into_iter().map(|(field, found)| (name(field.as_str()), value(found, level))).collect()
 }
 
-fn value(found: &AMQPValue) -> Value {
+/// A value that is in `level` tables and lists.
+fn value(found: &AMQPValue, level: usize) -> Value {
     match found {
+        AMQPValue::FieldArray(_) | AMQPValue::FieldTable(_) if level > NESTING_MAX => {
+            json!({"debug": format!("{found:?}").replace('\0', "\u{FFFD}")})
+        }
         AMQPValue::Boolean(flag) => Value::from(*flag),
         AMQPValue::ShortShortInt(number) => Value::from(*number),
         AMQPValue::ShortShortUInt(number) => Value::from(*number),
@@ -69,8 +76,8 @@ fn value(found: &AMQPValue) -> Value {
         AMQPValue::ShortString(text) => bytes(text.as_str().as_bytes()),
         AMQPValue::LongString(text) => bytes(text.as_bytes()),
         AMQPValue::ByteArray(array) => json!({"hex": hex(array.as_slice())}),
-        AMQPValue::FieldArray(items) => items.as_slice().iter().map(value).collect(),
-        AMQPValue::FieldTable(fields) => Value::Object(table(fields)),
+        AMQPValue::FieldArray(items) => items.as_slice().iter().map(|item| value(item, level + 1)).collect(),
+        AMQPValue::FieldTable(fields) => Value::Object(table(fields, level + 1)),
         AMQPValue::Void => Value::Null,
     }
 }
@@ -107,12 +114,12 @@ mod tests {
 
     #[test]
     fn what_json_lacks_becomes_an_object_that_says_what_it_was() {
-        assert_eq!(value(&AMQPValue::Double(f64::NAN)), json!({"float": "NaN"}));
-        assert_eq!(value(&AMQPValue::Float(f32::NEG_INFINITY)), json!({"float": "-inf"}));
-        assert_eq!(value(&AMQPValue::LongString(b"caf\xe9".to_vec().into())), json!({"hex": "636166e9"}));
-        assert_eq!(value(&AMQPValue::LongString("a\0b".into())), json!({"hex": "610062"}));
+        assert_eq!(value(&AMQPValue::Double(f64::NAN), 1), json!({"float": "NaN"}));
+        assert_eq!(value(&AMQPValue::Float(f32::NEG_INFINITY), 1), json!({"float": "-inf"}));
+        assert_eq!(value(&AMQPValue::LongString(b"caf\xe9".to_vec().into()), 1), json!({"hex": "636166e9"}));
+        assert_eq!(value(&AMQPValue::LongString("a\0b".into()), 1), json!({"hex": "610062"}));
         let decimal = AMQPValue::DecimalValue(DecimalValue { scale: 2, value: 123 });
-        assert_eq!(value(&decimal), json!({"decimal": "123e-2"}));
+        assert_eq!(value(&decimal, 1), json!({"decimal": "123e-2"}));
     }
 
     #[test]
@@ -120,6 +127,15 @@ mod tests {
         assert_eq!(name("a\0"), "hex:6100");
         let mut fields = FieldTable::default();
         fields.insert("k\0".into(), AMQPValue::Void);
-        assert_eq!(Value::Object(table(&fields)), json!({"hex:6b00": null}));
+        assert_eq!(Value::Object(table(&fields, 1)), json!({"hex:6b00": null}));
+    }
+
+    #[test]
+    fn what_nests_too_deep_for_a_reader_of_json_is_told_as_text() {
+        let nested =
+            (0..200).fold(AMQPValue::Boolean(true), |inner, _| AMQPValue::FieldArray(vec![inner].into()));
+        let told = value(&nested, 1).to_string();
+        let read: Value = serde_json::from_str(&told).unwrap();
+        assert!(read.to_string().contains("Boolean(true)"), "{told}");
     }
 }

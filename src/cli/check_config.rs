@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use comfy_table::{Table, presets};
 use serde_json::{Map, Value, json};
 
+use super::output::{print, print_json};
 use crate::config::{Config, ConfigError, Setting};
 
 /// The exit code of a configuration that can't be used.
@@ -14,21 +15,21 @@ const WRONG_CONFIGURATION: u8 = 2;
 /// Checks the settings as the daemon would read them, without asking any server. Exits with 2 if they can't
 /// be used.
 pub(super) fn run(file: Option<&Path>, json: bool) -> ExitCode {
-    match load(file) {
-        Ok(config) => {
-            let report = if json { valid_json(&config) } else { valid_text(file, &config) };
-            println!("{report}");
-            ExitCode::SUCCESS
+    let (printed, code) = match load(file) {
+        Ok(config) if json => (print_json(&valid_json(&config)), ExitCode::SUCCESS),
+        Ok(config) => (print(&valid_text(file, &config)), ExitCode::SUCCESS),
+        Err(error) if json => {
+            let report = json!({ "valid": false, "mistakes": error.mistakes });
+            (print_json(&report), ExitCode::from(WRONG_CONFIGURATION))
         }
         Err(error) => {
-            if json {
-                println!("{:#}", json!({ "valid": false, "mistakes": error.mistakes }));
-            } else {
-                eprintln!("{error}");
-            }
-            ExitCode::from(WRONG_CONFIGURATION)
+            eprintln!("{error}");
+            (Ok(()), ExitCode::from(WRONG_CONFIGURATION))
         }
-    }
+    };
+    let Err(error) = printed else { return code };
+    eprintln!("creditd: {error}");
+    ExitCode::FAILURE
 }
 
 /// The settings, if the daemon could start with them: it needs a broker, which other commands don't.
@@ -38,8 +39,8 @@ fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-fn valid_json(config: &Config) -> String {
-    format!("{:#}", json!({ "valid": true, "settings": config.in_force() }))
+fn valid_json(config: &Config) -> Value {
+    json!({ "valid": true, "settings": config.in_force() })
 }
 
 fn valid_text(file: Option<&Path>, config: &Config) -> String {

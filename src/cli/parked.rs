@@ -103,7 +103,7 @@ fn show(whole: &Whole) -> String {
         ("type", or_dash(summary.message_type.as_ref())),
         ("waits for", or_dash(summary.waits_for.as_ref())),
         ("came", format!("{}, first at {}", times(summary.deliveries), summary.received_at)),
-        ("envelope", envelope.to_string()),
+        ("envelope", printable(&envelope.to_string())),
         ("body", format!("{body_bytes} bytes{text}")),
     ]);
     format!("{head}\n\n{}", printable(body))

@@ -31,7 +31,7 @@ pub struct RawMessage {
     /// The media type, as sent.
     pub content_type: Option<String>,
     /// The header table. A timestamp is an integer (seconds since 1970); what JSON lacks is an object of one
-    /// member: `hex`, `decimal` or `float`.
+    /// member: `hex`, `decimal` or `float`; and what nests too deep for it, `debug`.
     pub headers: Map<String, Value>,
     /// The other properties that were set, by their AMQP names: `message_id`, `type`, `timestamp`, ...
     pub properties: Map<String, Value>,

@@ -33,8 +33,9 @@ pub enum ApplyError {
     Store(#[from] StoreError),
     /// The ledger goes by another order.
     #[error(
-        "order is {ours:?} in the settings, and the ledger goes by {stored:?}; it is fixed for a ledger's \
-         life: set it back, or use another database.schema"
+        "order is {:?} in the settings, and the ledger goes by {:?}; it is fixed for a ledger's life: set it \
+         back, or use another database.schema",
+        .ours.as_str(), .stored.as_str()
     )]
     OrderDiffers {
         /// The settings'.
@@ -106,6 +107,8 @@ impl Apply {
                         break Err(error);
                     }
                 }
+                // What may be due is looked for as soon as nothing else waits.
+                () = std::future::ready(()), if turn.sweep && turn.consuming => {}
             }
             let may_sweep = turn.sweep && turn.consuming && !self.stop.is_cancelled();
             if may_sweep && let Err(error) = self.sweep(&mut turn).await {
@@ -165,6 +168,7 @@ impl Apply {
 
     /// Offers parked messages whose reason may have gone, a batch at a time so that deliveries come between.
     async fn sweep(&mut self, turn: &mut Turn) -> Result<(), ApplyError> {
+        turn.sweep = false;
         let limit = i64::try_from(self.messages_max).unwrap_or(i64::MAX);
         let due = match self.store.due_messages(limit).await {
             Ok(due) => due,

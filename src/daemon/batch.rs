@@ -228,6 +228,7 @@ fn admit<'a>(arrivals: &'a [Arrival], mut inbox: Inbox, received: &mut Received)
                     Admission::Duplicate if is_offer => Step::Decide(arrival, message, None),
                     Admission::Duplicate => {
                         count(&mut repeated, key).deliveries += 1;
+                        received.came_again.push(arrival.raw.fingerprint());
                         Step::Noted
                     }
                     Admission::Conflict => {
@@ -261,7 +262,9 @@ fn park_unusable(arrival: &Arrival, error: &DecodeError, received: &mut Received
     match arrival.parked_id {
         Some(parked_id) => {
             let decision = Decision { outcome: Outcome::Parked(parking), log: None };
-            received.offered.push((parked_id, None, decision));
+            // What the database refuses was decoded before: its inbox row is its own, and tells the same.
+            let key = error.key.clone().filter(|_| error.reason == ParkReason::DatabaseRefused);
+            received.offered.push((parked_id, key, decision));
         }
         None => received.parcels.push(Parcel {
             raw: arrival.raw.clone(),

@@ -18,6 +18,16 @@ pub enum Order {
     Time,
 }
 
+impl Order {
+    /// Its name, as the configuration says it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Order::Revision => "revision",
+            Order::Time => "time",
+        }
+    }
+}
+
 /// What a status does to a project's credits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -36,6 +36,8 @@ pub struct Received {
     pub first: Vec<InboxRow>,
     /// Messages that came again, each key once.
     pub repeated: Vec<Repeated>,
+    /// The content hashes of those that were decoded, each as often as it came: they may be parked.
+    pub came_again: Vec<[u8; 32]>,
     /// Messages to be parked.
     pub parcels: Vec<Parcel>,
     /// Parked messages that were offered again: which, under what key if it could be decoded now, and what
@@ -134,6 +136,7 @@ impl Batch {
         inbox::count(connection, &received.repeated).await?;
         save::books(connection, changes).await?;
         parked::insert(connection, &received.parcels).await?;
+        parked::count(connection, &received.came_again).await?;
         for (parked_id, key, decision) in &received.offered {
             parked::offered(connection, *parked_id, &decision.outcome, now).await?;
             if let Some(key) = key {

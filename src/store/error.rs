@@ -55,6 +55,13 @@ impl StoreError {
         }
     }
 
+    /// Whether something of that name or key is there already.
+    pub(super) fn is_duplicate(&self) -> bool {
+        let StoreError::Database(error) = self else { return false };
+        let code = error.as_database_error().and_then(DatabaseError::code);
+        matches!(code.as_deref(), Some("42710" | "23505"))
+    }
+
     /// Whether the server can't be reached or can't serve.
     pub fn is_away(&self) -> bool {
         self.remedy() == Remedy::Wait

@@ -98,6 +98,27 @@ pub(super) async fn insert(connection: &mut PgConnection, parcels: &[Parcel]) ->
     Ok(())
 }
 
+/// Counts messages that came again and that the inbox knew: those of them that are parked.
+pub(super) async fn count(
+    connection: &mut PgConnection,
+    content_hashes: &[[u8; 32]],
+) -> Result<(), StoreError> {
+    if content_hashes.is_empty() {
+        return Ok(());
+    }
+    let hashes: Vec<_> = content_hashes.iter().map(|hash| hash.to_vec()).collect();
+    sqlx::query!(
+        "update parked set deliveries = parked.deliveries + again.times
+           from (select content_hash, count(*) as times from unnest($1::bytea[]) came (content_hash)
+                  group by content_hash) again
+          where parked.content_hash = again.content_hash",
+        &hashes,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Marks those as due that wait for what has `appeared`.
 pub(super) async fn mark_due(connection: &mut PgConnection, appeared: &[WaitsFor]) -> Result<(), StoreError> {
     if appeared.is_empty() {

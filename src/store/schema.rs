@@ -130,8 +130,12 @@ async fn create_role(
     let password = password.map_or_else(String::new, |password| format!(" password {}", literal(&password)));
     // `log_statement` could write the password to the server's log.
     execute(connection, "set log_statement = 'none'".to_owned()).await.ok();
-    execute(connection, format!("create role {} login{password}", quote(role))).await?;
-    Ok(true)
+    match execute(connection, format!("create role {} login{password}", quote(role))).await {
+        Ok(()) => Ok(true),
+        // Roles are the whole server's: the migrate of another ledger made it since we looked.
+        Err(error) if error.is_duplicate() => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 async fn grant(connection: &mut PgConnection, schema: &str, role: &str) -> Result<(), StoreError> {

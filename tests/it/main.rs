@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that unwraps fails where it stands, helpers too")]
 
+mod bad_input;
 mod broker;
+mod commands;
 mod config;
 mod daemon;
 mod proxy;
 mod sandbox;
+mod store;
 mod support;
 mod systemd;

@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{creditd, wait_until};
+use super::{config_arguments, creditd, wait_until};
 
 /// A `creditd run`. Killed with -9 when dropped.
 pub(crate) struct Daemon {
@@ -16,10 +16,11 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     /// Starts one with these settings; its log goes to `log`, appended.
-    pub(crate) fn start(environment: &[(String, String)], log: &Path) -> Self {
+    pub(crate) fn start(environment: &[(String, String)], config: Option<&Path>, log: &Path) -> Self {
         let output = File::options().create(true).append(true).open(log).unwrap();
         let process = Command::new(creditd())
             .arg("run")
+            .args(config_arguments(config))
             .env_clear()
             .envs(environment.iter().cloned())
             .stdin(Stdio::null())

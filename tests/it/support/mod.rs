@@ -9,12 +9,18 @@ pub(crate) use daemon::Daemon;
 pub(crate) use messages::{Message, message};
 pub(crate) use world::{Listener, World, blocking, servers};
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// The program under test.
 pub(crate) fn creditd() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_creditd"))
+}
+
+/// What names a configuration file, where there is one.
+pub(crate) fn config_arguments(config: Option<&Path>) -> Vec<&OsStr> {
+    config.map(|file| vec![OsStr::new("--config"), file.as_os_str()]).unwrap_or_default()
 }
 
 /// Waits until `condition` holds. The limit only ends a test that would never pass.

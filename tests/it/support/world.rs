@@ -1,20 +1,23 @@
 //! A ledger and a vhost of a test's own.
 
+use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use creditd::broker::{BrokerSettings, Destination, OutboundMessage, Publisher, Topology};
 use creditd::sandbox::{Endpoints, Sandbox, SandboxOptions};
-use lapin::options::{BasicConsumeOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::options::{
+    BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueBindOptions, QueueDeclareOptions,
+};
 use lapin::types::FieldTable;
-use lapin::{Connection, ConnectionProperties};
+use lapin::{BasicProperties, Confirmation, Connection, ConnectionProperties};
 use serde_json::Value;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 
 use super::messages::Message;
-use super::{Daemon, creditd, wait_until};
+use super::{Daemon, config_arguments, creditd, wait_until};
 
 /// As many tests can have a vhost of their own on one sandbox.
 const VHOSTS: u32 = 96;
@@ -36,6 +39,7 @@ pub(crate) struct World {
     pub(crate) superuser_url: String,
     pub(crate) broker_url: String,
     more: Vec<(String, String)>,
+    config: Option<PathBuf>,
     files: tempfile::TempDir,
 }
 
@@ -66,6 +70,7 @@ impl World {
             broker_url: endpoints.broker_url_of(vhost),
             endpoints,
             more: Vec::new(),
+            config: None,
             files: tempfile::tempdir().unwrap(),
         };
         blocking(async {
@@ -76,10 +81,45 @@ impl World {
         world
     }
 
+    /// Another ledger in this world's database and vhost, not made yet: a schema, a queue and exchanges called
+    /// `name`.
+    pub(crate) fn beside(&self, name: &str) -> Self {
+        let mut world = Self {
+            endpoints: self.endpoints.clone(),
+            database_url: self.database_url.clone(),
+            owner_url: self.owner_url.clone(),
+            superuser_url: self.superuser_url.clone(),
+            broker_url: self.broker_url.clone(),
+            more: Vec::new(),
+            config: None,
+            files: tempfile::tempdir().unwrap(),
+        };
+        for part in
+            ["DATABASE__SCHEMA", "BROKER__QUEUE", "BROKER__INBOUND_EXCHANGE", "BROKER__EVENTS_EXCHANGE"]
+        {
+            let name =
+                if part.ends_with("EVENTS_EXCHANGE") { format!("{name}.events") } else { name.to_owned() };
+            world.set(&format!("CREDITD__{part}"), &name);
+        }
+        world
+    }
+
     /// Another setting for this world's daemons and commands.
     pub(crate) fn set(&mut self, variable: &str, value: &str) {
         self.more.retain(|(known, _)| known != variable);
         self.more.push((variable.to_owned(), value.to_owned()));
+    }
+
+    fn setting<'a>(&'a self, variable: &str, default: &'a str) -> &'a str {
+        let found = self.more.iter().find(|(known, _)| known == variable);
+        found.map_or(default, |(_, value)| value)
+    }
+
+    /// A configuration file for this world's daemons and commands, in place of the one before.
+    pub(crate) fn configure(&mut self, toml: &str) {
+        let file = self.file("creditd.toml");
+        std::fs::write(&file, toml).unwrap();
+        self.config = Some(file);
     }
 
     /// The settings as environment variables.
@@ -105,7 +145,29 @@ impl World {
 
     /// Runs a command and returns what it printed and its exit code.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(creditd()).args(arguments).env_clear().envs(self.environment()).output().unwrap()
+        self.command(arguments).output().unwrap()
+    }
+
+    /// A command that is not run yet.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(creditd());
+        let config = config_arguments(self.config.as_deref());
+        command.args(arguments).args(config).env_clear().envs(self.environment());
+        command
+    }
+
+    /// What a command prints for people; it must succeed.
+    pub(crate) fn text(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The exit code of a command that must fail, and what it says then.
+    pub(crate) fn failure(&self, arguments: &[&str]) -> (i32, String) {
+        let output = self.run(arguments);
+        assert!(!output.status.success(), "{arguments:?} succeeds");
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
     }
 
     /// What a command prints with `--json`; it must succeed.
@@ -135,7 +197,7 @@ impl World {
     pub(crate) fn daemon_named(&self, name: &str) -> Daemon {
         let log = self.file(&format!("{name}.log"));
         let before = std::fs::read_to_string(&log).unwrap_or_default().len();
-        let mut daemon = Daemon::start(&self.environment(), &log);
+        let mut daemon = Daemon::start(&self.environment(), self.config.as_deref(), &log);
         wait_until("the daemon receives", || {
             assert!(daemon.is_running(), "{}", daemon.log());
             let new = daemon.log().split_off(before);
@@ -148,7 +210,7 @@ impl World {
     pub(crate) fn broker_settings(&self) -> BrokerSettings {
         BrokerSettings {
             url: self.broker_url.clone().into(),
-            inbound_exchange: "projects".to_owned(),
+            inbound_exchange: self.setting("CREDITD__BROKER__INBOUND_EXCHANGE", "projects").to_owned(),
             queue: "creditd.projects".to_owned(),
             events_exchange: "creditd.events".to_owned(),
             topology: Topology::Declare,
@@ -180,6 +242,28 @@ impl World {
         });
     }
 
+    /// Publishes a body with properties that [`Message`] doesn't have.
+    pub(crate) fn publish_as(&self, routing_key: &str, properties: &BasicProperties, body: &[u8]) {
+        blocking(async {
+            let connection = Connection::connect(&self.broker_url, ConnectionProperties::default());
+            let connection = connection.await.unwrap();
+            let channel = connection.create_channel().await.unwrap();
+            channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+            let exchange = self.broker_settings().inbound_exchange;
+            let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+            let confirm = channel
+                .basic_publish(exchange.into(), routing_key.into(), options, body, properties.clone())
+                .await
+                .unwrap();
+            assert_eq!(
+                confirm.await.unwrap(),
+                Confirmation::Ack(None),
+                "the daemon's queue takes everything"
+            );
+            connection.close(200, "done".into()).await.unwrap();
+        });
+    }
+
     /// Waits until messages with these ids from `/test` have an outcome.
     pub(crate) fn wait_for_messages(&self, ids: &[&str]) {
         for id in ids {
@@ -205,11 +289,35 @@ impl World {
         })
     }
 
-    /// Runs statements as PostgreSQL's superuser.
-    pub(crate) fn as_superuser(&self, statements: &'static str) {
+    /// A report out of the database as JSON, asked as its superuser.
+    pub(crate) fn report(&self, query: &'static str) -> Value {
         blocking(async {
             let mut superuser = PgConnection::connect(&self.superuser_url).await.unwrap();
-            sqlx::raw_sql(statements).execute(&mut superuser).await.unwrap();
+            sqlx::query_scalar(query).fetch_one(&mut superuser).await.unwrap()
+        })
+    }
+
+    /// The messages that are parked, as `parked list` shows them.
+    pub(crate) fn parked(&self) -> Vec<Value> {
+        let Value::Array(messages) = self.json(&["parked", "list"]) else { panic!("a list is an array") };
+        messages
+    }
+
+    /// What became of a message from `/test`.
+    pub(crate) fn explain(&self, id: &str) -> Value {
+        self.json(&["explain", "message", "/test", id])
+    }
+
+    /// Declares the daemon's queue, so that messages can wait in it for the next daemon's first batch.
+    pub(crate) fn declare(&self) {
+        assert!(self.daemon_named("declares").stop().success());
+    }
+
+    /// Runs statements as PostgreSQL's superuser.
+    pub(crate) fn as_superuser(&self, statements: &str) {
+        blocking(async {
+            let mut superuser = PgConnection::connect(&self.superuser_url).await.unwrap();
+            sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(&mut superuser).await.unwrap();
         });
     }
 

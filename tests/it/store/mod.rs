@@ -1,0 +1,7 @@
+//! The store against a real PostgreSQL, from outside.
+
+mod batches;
+mod bisecting;
+mod schema;
+mod settings;
+mod verify;
