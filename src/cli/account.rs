@@ -70,7 +70,8 @@ pub(super) fn list(accounts: &[AccountRow]) -> String {
     table(&columns, accounts.iter().map(row))
 }
 
-fn waiting(account: &AccountRow) -> String {
+/// What waits for an account, in short.
+pub(super) fn waiting(account: &AccountRow) -> String {
     match account.queued.projects {
         0 => "-".to_owned(),
         projects => format!("{} in {projects}", account.queued.credits),
@@ -86,6 +87,7 @@ fn show(account: &AccountRow) -> String {
     let over_limit = if account.over_limit { " (over limit: nothing new is held)" } else { "" };
     let waiting = match account.queued.projects {
         0 => "nothing".to_owned(),
+        1 => format!("{} credits for one project", account.queued.credits),
         projects => format!("{} credits for {projects} projects", account.queued.credits),
     };
     members(&[

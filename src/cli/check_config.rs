@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use comfy_table::{Table, presets};
 use serde_json::{Map, Value, json};
 
-use super::output::{print, print_json};
+use super::output::{Column, print, print_json, table};
 use crate::config::{Config, ConfigError, Setting};
 
 /// The exit code of a configuration that can't be used.
@@ -45,14 +44,10 @@ fn valid_json(config: &Config) -> Value {
 
 fn valid_text(file: Option<&Path>, config: &Config) -> String {
     let file = file.map(|path| format!(", {}", path.display())).unwrap_or_default();
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
-    table.set_header(["setting", "value", "from"]);
-    for Setting { key, value, origin } in config.in_force() {
-        table.add_row([key.clone(), shown(value), origin.to_string()]);
-    }
-    let lines = table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();
-    format!("configuration is valid: built-in defaults{file}, environment\n\n{}", lines.join("\n"))
+    let columns = [Column::Left("SETTING"), Column::Left("VALUE"), Column::Left("FROM")];
+    let row = |Setting { key, value, origin }: &Setting| vec![key.clone(), shown(value), origin.to_string()];
+    let settings = table(&columns, config.in_force().iter().map(row));
+    format!("configuration is valid: built-in defaults{file}, environment\n\n{settings}")
 }
 
 /// A text without its quotes, and each element of a list on a line of its own.

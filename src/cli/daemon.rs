@@ -1,12 +1,24 @@
 //! `creditd run`: the daemon.
 
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::Command;
 
 use super::CommandError;
 use crate::config::Config;
 use crate::{daemon, logging};
 
+/// Sets the stacks of all threads but the main one.
+const STACK_VARIABLE: &str = "RUST_MIN_STACK";
+/// lapin reads nested headers by recursion, on a thread of its own; a frame of 128 KiB can nest 26,000 deep.
+/// With the default of 2 MiB, one such message would end the process at each delivery, before anything of
+/// creditd sees it. Only what is used of a stack takes memory.
+const STACK_BYTES: u32 = 512 * 1024 * 1024;
+
 pub(super) fn run(config_file: Option<&Path>) -> Result<(), CommandError> {
+    if std::env::var_os(STACK_VARIABLE).is_none() {
+        return Err(again_with_larger_stacks());
+    }
     let config = Config::load(config_file)?;
     let log = logging::init(&config.log)?;
     let file = config_file.map(Path::to_owned);
@@ -14,4 +26,16 @@ pub(super) fn run(config_file: Option<&Path>) -> Result<(), CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CommandError::System { what: "starting", error })?;
     Ok(runtime.block_on(daemon::run(config, log, reload))?)
+}
+
+/// Replaces this process by the same with the variable set: it is read once, when a process starts.
+fn again_with_larger_stacks() -> CommandError {
+    let failed = |error| CommandError::System { what: "starting again with larger stacks", error };
+    match std::env::current_exe() {
+        Err(error) => failed(error),
+        Ok(program) => {
+            let arguments = std::env::args_os().skip(1);
+            failed(Command::new(program).args(arguments).env(STACK_VARIABLE, STACK_BYTES.to_string()).exec())
+        }
+    }
 }

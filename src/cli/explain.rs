@@ -4,13 +4,15 @@ use std::path::Path;
 
 use clap::Subcommand;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::output::{Column, members, or_dash, print, print_json, table, times};
 use super::{CommandError, open_store};
+use crate::contract::outbound::StoredNotice;
 use crate::ledger::entry::{Entry, LogNumber};
 use crate::ledger::moment::Timestamp;
 use crate::ledger::notice::ShownBalance;
-use crate::store::MessageFate;
+use crate::store::{LogLine, MessageFate};
 
 #[derive(Subcommand)]
 pub(super) enum ExplainCommand {
@@ -37,6 +39,31 @@ struct Explanation<'a> {
     deliveries: i64,
     conflicts: i64,
     entries: Vec<ShownEntry>,
+    notices: Vec<ShownNotice<'a>>,
+}
+
+/// A notice as reports show it.
+#[derive(Serialize)]
+struct ShownNotice<'a> {
+    log_number: LogNumber,
+    at: Timestamp,
+    account_id: String,
+    sequence: i64,
+    kind: &'static str,
+    body: &'a Map<String, Value>,
+}
+
+impl<'a> From<&'a StoredNotice> for ShownNotice<'a> {
+    fn from(notice: &'a StoredNotice) -> Self {
+        Self {
+            log_number: notice.number,
+            at: notice.at,
+            account_id: notice.account_id.to_string(),
+            sequence: notice.sequence,
+            kind: notice.kind.as_str(),
+            body: &notice.body,
+        }
+    }
 }
 
 /// An entry as reports show it.
@@ -89,6 +116,13 @@ pub(super) async fn run(
 }
 
 fn explanation<'a>(source: &'a str, id: &'a str, fate: &'a MessageFate) -> Explanation<'a> {
+    let (mut entries, mut notices) = (Vec::new(), Vec::new());
+    for line in &fate.log {
+        match line {
+            LogLine::Entry(entry) => entries.push(ShownEntry::from(&**entry)),
+            LogLine::Notice(notice) => notices.push(ShownNotice::from(&**notice)),
+        }
+    }
     Explanation {
         source,
         id,
@@ -99,7 +133,8 @@ fn explanation<'a>(source: &'a str, id: &'a str, fate: &'a MessageFate) -> Expla
         received_at: fate.received_at,
         deliveries: fate.deliveries,
         conflicts: fate.conflicts,
-        entries: fate.entries.iter().map(Into::into).collect(),
+        entries,
+        notices,
     }
 }
 
@@ -114,8 +149,10 @@ fn show(explanation: &Explanation<'_>) -> String {
         ("came", times(explanation.deliveries)),
         ("conflicts", times(explanation.conflicts)),
     ]);
+    let told: Vec<_> = explanation.notices.iter().map(told).collect();
+    let told = if told.is_empty() { String::new() } else { format!("\n\n{}", told.join("\n")) };
     if explanation.entries.is_empty() {
-        return format!("{head}\n\nit moved no credits");
+        return format!("{head}\n\nit moved no credits{told}");
     }
     let columns = [
         Column::Right("LOG"),
@@ -141,5 +178,39 @@ fn show(explanation: &Explanation<'_>) -> String {
             entry.balance.available.to_string(),
         ]
     };
-    format!("{head}\n\n{}", table(&columns, explanation.entries.iter().map(row)))
+    format!("{head}\n\n{}{told}", table(&columns, explanation.entries.iter().map(row)))
+}
+
+/// What a notice says, in a line.
+fn told(notice: &ShownNotice<'_>) -> String {
+    let ShownNotice { log_number, account_id, kind, body, .. } = notice;
+    let member = |name| body.get(name).and_then(text);
+    let what = match *kind {
+        "hold" => {
+            let state = or_dash(member("state"));
+            let (credits, project) = (or_dash(member("credits")), or_dash(member("project_id")));
+            let place = member("position").map(|place| format!(", place {place} in the queue"));
+            let reason = member("reason").map(|reason| format!(": {reason}"));
+            let short = body.get("shortfall").and_then(shortfall).map(|short| format!("; {short}"));
+            let details: String = [place, reason, short].into_iter().flatten().collect();
+            format!("a hold of {credits} for {project} is {state}{details}")
+        }
+        _ => [member("change"), member("severity")].into_iter().flatten().collect::<Vec<_>>().join(", "),
+    };
+    format!("{log_number}  {kind} on {account_id}: {what}")
+}
+
+fn shortfall(shortfall: &Value) -> Option<String> {
+    let account = shortfall.get("account_id").and_then(text)?;
+    let credits = shortfall.get("credits").and_then(text)?;
+    Some(format!("{account} lacks {credits}"))
+}
+
+/// A text without its quotes; nothing for `null`.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
 }

@@ -64,7 +64,7 @@ fn list(organizations: &[OrganizationRow]) -> String {
             of_pool(|pool| pool.held),
             of_pool(|pool| pool.consumed),
             of_pool(|pool| pool.available),
-            of_pool(|pool| pool.queued.credits.0),
+            or_dash(organization.pool.as_ref().map(account::waiting)),
         ]
     };
     table(&columns, organizations.iter().map(row))

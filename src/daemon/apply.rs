@@ -173,7 +173,7 @@ impl Apply {
         let due = match self.store.due_messages(limit).await {
             Ok(due) => due,
             // The next batch, or the next look, waits it out.
-            Err(error) if error.is_away() => return Ok(()),
+            Err(error) if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
         turn.sweep = due.len() == self.messages_max;
@@ -244,6 +244,13 @@ impl Apply {
                         let (head, tail) = part.split_at(part.len() / 2);
                         parts.push(tail.to_vec());
                         parts.push(head.to_vec());
+                    }
+                    // What refuses even the parking is no message's fault.
+                    Remedy::Bisect if part.iter().all(Arrival::was_refused) => {
+                        parts.push(part);
+                        if !self.wait(&error, &mut backoff, over).await {
+                            return Ok(None);
+                        }
                     }
                     Remedy::Bisect => {
                         warn!(%error, "the database refuses what a message leads to; it is parked");

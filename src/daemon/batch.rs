@@ -65,6 +65,11 @@ impl Arrival {
         Self { content: Content::of(&self.raw), ..self }
     }
 
+    /// Whether the database refused it before.
+    pub(super) fn was_refused(&self) -> bool {
+        matches!(&self.content, Content::Unusable(error) if error.reason == ParkReason::DatabaseRefused)
+    }
+
     /// The same, to be parked because the database refused what it leads to.
     pub(super) fn refused_by_database(&self, error: &StoreError) -> Self {
         let key = match &self.content {

@@ -68,13 +68,13 @@ impl StoreError {
     }
 }
 
-/// By SQLSTATE: classes 22 and 23 are the message's fault, lost races are tried again, class 42 is a schema
+/// By SQLSTATE: classes 22, 23 and 54 are the message's fault, lost races are tried again, class 42 is a schema
 /// that doesn't fit, and whatever is left is a server that is away or in trouble.
 fn remedy(error: &sqlx::Error) -> Remedy {
     let code = error.as_database_error().and_then(DatabaseError::code);
     match code.as_deref() {
         Some("40001" | "40P01" | "55P03" | "57014") => Remedy::Retry,
-        Some(code) if code.starts_with("22") || code.starts_with("23") => Remedy::Bisect,
+        Some(code) if ["22", "23", "54"].iter().any(|class| code.starts_with(class)) => Remedy::Bisect,
         // Wrong password, no such role, no such database: an operator may be about to mend it.
         Some(code) if code.starts_with("28") || code.starts_with("3D") => Remedy::Wait,
         Some(code) if code.starts_with("42") || code.starts_with("3F") => Remedy::Stop,

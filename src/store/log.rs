@@ -40,9 +40,7 @@ impl Store {
         if through <= after.0 {
             return Ok(Vec::new());
         }
-        let mut lines = self.entries_between(after.0, through).await?;
-        lines.extend(self.notices_between(after.0, through).await?);
-        lines.sort_by_key(LogLine::number);
+        let lines = self.log_between(LogNumber(after.0 + 1), LogNumber(through)).await?;
         let expected = (after.0 + 1)..=through;
         if !lines.iter().map(|line| line.number().0).eq(expected) {
             let what = format!("{} lines where {} are numbered", lines.len(), through - after.0);
@@ -107,13 +105,11 @@ impl Store {
             .collect()
     }
 
-    /// The entries that a message brought about: those of its stretch of the log.
-    pub async fn entries_of(&self, first: LogNumber, last: LogNumber) -> Result<Vec<Entry>, StoreError> {
-        let lines = self.entries_between(first.0 - 1, last.0).await?;
-        let entries = lines.into_iter().filter_map(|line| match line {
-            LogLine::Entry(entry) => Some(*entry),
-            LogLine::Notice(_) => None,
-        });
-        Ok(entries.collect())
+    /// The lines from `first` to `last`, in order: those that a message brought about.
+    pub async fn log_between(&self, first: LogNumber, last: LogNumber) -> Result<Vec<LogLine>, StoreError> {
+        let mut lines = self.entries_between(first.0 - 1, last.0).await?;
+        lines.extend(self.notices_between(first.0 - 1, last.0).await?);
+        lines.sort_by_key(LogLine::number);
+        Ok(lines)
     }
 }

@@ -6,11 +6,11 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::rows::Table;
-use super::{Store, StoreError};
+use super::{LogLine, Store, StoreError};
 use crate::ledger::alert::Raised;
 use crate::ledger::balance::Queued;
 use crate::ledger::credits::Credits;
-use crate::ledger::entry::{Entry, LogNumber};
+use crate::ledger::entry::LogNumber;
 use crate::ledger::moment::Timestamp;
 
 /// An account as it stands.
@@ -134,8 +134,8 @@ pub struct MessageFate {
     pub deliveries: i64,
     /// How often other data came under its key.
     pub conflicts: i64,
-    /// What it moved.
-    pub entries: Vec<Entry>,
+    /// What it brought about: entries and notices, in order.
+    pub log: Vec<LogLine>,
 }
 
 struct AccountColumns {
@@ -384,8 +384,8 @@ impl Store {
         .fetch_optional(&self.pool)
         .await?;
         let Some(row) = row else { return self.undecoded_fate(source, id).await };
-        let entries = match (row.log_first, row.log_last) {
-            (Some(first), Some(last)) => self.entries_of(LogNumber(first), LogNumber(last)).await?,
+        let log = match (row.log_first, row.log_last) {
+            (Some(first), Some(last)) => self.log_between(LogNumber(first), LogNumber(last)).await?,
             _ => Vec::new(),
         };
         Ok(Some(MessageFate {
@@ -396,7 +396,7 @@ impl Store {
             received_at: Timestamp::cut(row.received_at),
             deliveries: row.deliveries,
             conflicts: row.conflicts,
-            entries,
+            log,
         }))
     }
 
@@ -419,7 +419,7 @@ impl Store {
             received_at: Timestamp::cut(row.received_at),
             deliveries,
             conflicts: 0,
-            entries: Vec::new(),
+            log: Vec::new(),
         }))
     }
 }

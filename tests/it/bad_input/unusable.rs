@@ -312,3 +312,20 @@ fn a_message_with_deeply_nested_headers_is_parked_shown_and_offered_again() {
     assert_eq!(world.balance("studio"), Some((15, 0, 0, 15)));
     assert!(daemon.stop().success());
 }
+
+#[test]
+fn headers_nested_a_thousand_deep_do_not_end_the_daemon() {
+    let world = World::new();
+    let mut daemon = world.daemon();
+    let nested = (0..1000).fold(FieldArray::default(), |inner, _| vec![AMQPValue::FieldArray(inner)].into());
+    let mut headers = FieldTable::default();
+    headers.insert("deep".into(), AMQPValue::FieldArray(nested));
+    let properties = BasicProperties::default()
+        .with_content_type("application/cloudevents+json".into())
+        .with_headers(headers);
+    let account = Message::account("a", "studio", 1, json!({ "capacity": 100 }));
+    world.publish_as(&account.routing_key, &properties, &account.body);
+    world.wait_for_messages(&["a"]);
+    assert!(daemon.is_running());
+    assert_eq!(world.balance("studio"), Some((100, 0, 0, 100)));
+}
