@@ -117,6 +117,10 @@ where
     Ok((tracing_subscriber::registry().with(filter).with(lines), LogHandle { filter: handle }))
 }
 
+/// The AMQP library says several lines, as errors, at each try to reach a broker that is away. creditd tells
+/// of the same once, when the state changes.
+const QUIET: &str = "lapin=off";
+
 fn parse_level(level: &str) -> Result<EnvFilter, LevelError> {
     let refuse = || LevelError { found: level.to_owned() };
     // A word that is no level would be taken for a target with everything of it, so "inof" would log nothing.
@@ -128,11 +132,8 @@ fn parse_level(level: &str) -> Result<EnvFilter, LevelError> {
     if !directives.iter().all(is_clear) {
         return Err(refuse());
     }
-    // lapin logs a whole message for each that no queue takes; what matters of it, the broker module says.
-    let names_lapin = directives.iter().any(|directive| directive.starts_with("lapin"));
-    let lapin = if names_lapin { "" } else { ",lapin=off" };
-    // Joined anew, because the filter takes no spaces.
-    EnvFilter::try_new(directives.join(",") + lapin).map_err(|_| refuse())
+    // Joined anew, because the filter takes no spaces. Where a level names a target again, the later counts.
+    EnvFilter::try_new(format!("{QUIET},{}", directives.join(","))).map_err(|_| refuse())
 }
 
 #[cfg(test)]
@@ -208,6 +209,15 @@ mod tests {
         });
         let text = captured.text();
         assert!(text.contains("seen") && !text.contains("unseen"), "{text}");
+    }
+
+    #[test]
+    fn the_amqp_library_is_heard_only_where_it_is_asked_for() {
+        for (level, heard) in [("debug", false), ("debug,lapin=error", true)] {
+            let (subscriber, _handle, captured) = capturing(level, Style::Human { is_coloured: false });
+            with_default(subscriber, || tracing::error!(target: "lapin::io_loop", "away"));
+            assert_eq!(captured.text().contains("away"), heard, "{level}");
+        }
     }
 
     #[test]

@@ -108,9 +108,10 @@ impl Apply {
                     }
                 }
                 // What may be due is looked for as soon as nothing else waits.
-                () = std::future::ready(()), if turn.sweep && turn.consuming => {}
+                () = std::future::ready(()), if turn.sweep => {}
             }
-            let may_sweep = turn.sweep && turn.consuming && !self.stop.is_cancelled();
+            // Whoever stands by looks too: it is not told when it becomes the one that messages come to.
+            let may_sweep = turn.sweep && !self.stop.is_cancelled();
             if may_sweep && let Err(error) = self.sweep(&mut turn).await {
                 break Err(error);
             }
@@ -157,7 +158,7 @@ impl Apply {
         let Some(link) = &mut turn.link else { return Ok(()) };
         turn.consuming = true;
         let arrivals: Vec<_> = run.into_iter().map(|waiting| waiting.arrival).collect();
-        let Some(committed) = self.apply(&arrivals, &link.over).await? else { return Ok(()) };
+        let Some(committed) = self.apply(&arrivals, &link.over, true).await? else { return Ok(()) };
         turn.sweep |= committed.appeared;
         if let Err(error) = link.acknowledger.acknowledge_through(last).await {
             debug!(%error, "the acknowledgement failed; the messages will come again, and do nothing");
@@ -184,7 +185,7 @@ impl Apply {
         let offer = |parked: crate::store::ParkedRow| Arrival::offer(parked.raw, parked.parked_id, now);
         let offers: Vec<_> = due.into_iter().map(offer).collect();
         let never = CancellationToken::new();
-        if let Some(committed) = self.apply(&offers, &never).await? {
+        if let Some(committed) = self.apply(&offers, &never, turn.consuming).await? {
             info!(applied = committed.decided, parked = committed.parked, "offered parked messages again");
             turn.sweep |= committed.appeared;
         }
@@ -214,11 +215,13 @@ impl Apply {
     }
 
     /// Takes arrivals through the store until they are committed, whatever it takes. `None` if the connection
-    /// that they came by is over or the daemon stops: then they will come again.
+    /// that they came by is over or the daemon stops: then they will come again. `None` too if the ledger goes
+    /// by other settings and this daemon is not the one that sets them.
     async fn apply(
         &self,
         arrivals: &[Arrival],
         over: &CancellationToken,
+        consuming: bool,
     ) -> Result<Option<Committed>, ApplyError> {
         let mut total = Committed::default();
         let mut backoff = Backoff::new();
@@ -235,6 +238,7 @@ impl Apply {
                     }
                     total.add(&committed);
                 }
+                Ok(Attempt::SettingsDiffer) if !consuming => return Ok(None),
                 Ok(Attempt::SettingsDiffer) => {
                     parts.push(part);
                     self.adopt().await?;

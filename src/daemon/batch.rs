@@ -149,8 +149,10 @@ pub(super) async fn apply(
     }
     let keys: HashSet<_> = arrivals.iter().filter_map(Arrival::key).cloned().collect();
     let inbox = batch.inbox(&keys.into_iter().collect::<Vec<_>>()).await?;
+    let offered: Vec<_> = arrivals.iter().filter_map(|arrival| arrival.parked_id).collect();
+    let due = batch.still_due(&offered).await?;
     let mut received = Received::default();
-    let steps = admit(arrivals, inbox, &mut received);
+    let steps = admit(arrivals, inbox, &due, &mut received);
     let undecided = received.parcels.len();
 
     // A clock that goes back must not take the ledger's time with it.
@@ -214,10 +216,20 @@ impl Arrival {
 }
 
 /// Holds each arrival against the inbox, and notes what needs no decision.
-fn admit<'a>(arrivals: &'a [Arrival], mut inbox: Inbox, received: &mut Received) -> Vec<Step<'a>> {
+fn admit<'a>(
+    arrivals: &'a [Arrival],
+    mut inbox: Inbox,
+    due: &HashSet<i64>,
+    received: &mut Received,
+) -> Vec<Step<'a>> {
     let mut repeated: HashMap<MessageKey, Repeated> = HashMap::new();
     let mut steps = Vec::with_capacity(arrivals.len());
     for arrival in arrivals {
+        // An offer passes the inbox, so nothing else keeps one from taking effect twice: another daemon may
+        // have been first, or the reply to our own commit was lost.
+        if arrival.parked_id.is_some_and(|parked_id| !due.contains(&parked_id)) {
+            continue;
+        }
         received.no_longer_suspect.extend(arrival.suspect);
         let step = match &arrival.content {
             Content::Unusable(error) => {

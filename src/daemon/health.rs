@@ -101,7 +101,9 @@ impl Health {
         let is_change = std::mem::discriminant(place) != std::mem::discriminant(&state);
         match &state {
             State::Waiting(why) if is_change => warn!(part = %part, reason = %why, "waiting"),
-            State::Refused(why) if is_change => error!(part = %part, reason = %why, "refused; trying on"),
+            State::Refused(why) if is_change => {
+                error!(part = %part, reason = %why, "refused; trying again in case somebody mends it")
+            }
             State::Waiting(_) | State::Refused(_) | State::Starting => {}
             State::Well(doing) => info!(part = %part, "{doing}"),
         }

@@ -96,6 +96,11 @@ impl Batch {
         inbox::known(&mut self.transaction, keys).await
     }
 
+    /// Which of these parked messages are still due, now that nobody else can be deciding them.
+    pub async fn still_due(&mut self, parked_ids: &[i64]) -> Result<HashSet<i64>, StoreError> {
+        parked::still_due(&mut self.transaction, parked_ids).await
+    }
+
     /// Loads what `inputs` touch and lets the core decide them in order. In a new ledger, `settings` decide.
     pub async fn decide(
         &mut self,

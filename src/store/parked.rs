@@ -1,5 +1,7 @@
 //! Parked messages: kept whole with their reason, and offered again when what they wait for has come.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -133,6 +135,23 @@ pub(super) async fn mark_due(connection: &mut PgConnection, appeared: &[WaitsFor
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Which of these are due and not dealt with.
+pub(super) async fn still_due(
+    connection: &mut PgConnection,
+    parked_ids: &[i64],
+) -> Result<HashSet<i64>, StoreError> {
+    if parked_ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let due = sqlx::query_scalar!(
+        "select parked_id from parked where parked_id = any($1) and due and done_at is null",
+        parked_ids,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(due.into_iter().collect())
 }
 
 /// Writes what became of one that was offered again: done with it, or parked anew.

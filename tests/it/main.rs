@@ -7,6 +7,8 @@ mod broker;
 mod commands;
 mod config;
 mod daemon;
+mod faults;
+mod model;
 mod proxy;
 mod sandbox;
 mod store;

@@ -1,6 +1,13 @@
-//! A TCP proxy in front of the broker: the network's misfortunes, for one connection at a time.
+//! A TCP proxy in front of a server, in most tests the broker: the network's misfortunes, for one connection at a time.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -30,6 +37,7 @@ pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     network: watch::Sender<Network>,
     injected: broadcast::Sender<Vec<u8>>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Proxy {
@@ -39,8 +47,11 @@ impl Proxy {
         let (network, watched) = watch::channel(Network::Up);
         let injected = broadcast::Sender::new(16);
         let (broker, inject) = (broker.to_owned(), injected.clone());
+        let connections = Arc::new(AtomicUsize::new(0));
+        let accepted = Arc::clone(&connections);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                accepted.fetch_add(1, Ordering::Relaxed);
                 let broker = TcpStream::connect(&broker).await.unwrap();
                 let (from_client, to_client) = client.into_split();
                 let (from_broker, to_broker) = broker.into_split();
@@ -64,7 +75,12 @@ impl Proxy {
                 tokio::spawn(towards_client.carry());
             }
         });
-        Self { address, network, injected }
+        Self { address, network, injected, connections }
+    }
+
+    /// How many connections there were so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     pub(crate) fn set(&self, network: Network) {

@@ -15,7 +15,7 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts one with these settings; its log goes to `log`, appended.
+    /// Starts one with these settings, over those of the file `config`; its log goes to `log`, appended.
     pub(crate) fn start(environment: &[(String, String)], config: Option<&Path>, log: &Path) -> Self {
         let output = File::options().create(true).append(true).open(log).unwrap();
         let process = Command::new(creditd())
@@ -39,6 +39,11 @@ impl Daemon {
     /// Waits until it logged this.
     pub(crate) fn wait_for_log(&self, text: &str) {
         wait_until(&format!("a log line with {text:?}"), || self.log().contains(text));
+    }
+
+    /// How many of the lines that it logged so far have this in them.
+    pub(crate) fn count_in_log(&self, text: &str) -> usize {
+        self.log().lines().filter(|line| line.contains(text)).count()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

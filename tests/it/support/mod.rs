@@ -2,12 +2,14 @@
 //! and upstream and downstream to play.
 
 mod daemon;
+mod listener;
 mod messages;
 mod world;
 
 pub(crate) use daemon::Daemon;
+pub(crate) use listener::{Heard, Listener};
 pub(crate) use messages::{Message, message};
-pub(crate) use world::{Listener, World, blocking, servers};
+pub(crate) use world::{OpenTransaction, World, blocking, servers};
 
 use std::ffi::OsStr;
 use std::path::Path;

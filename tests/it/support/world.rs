@@ -4,23 +4,28 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use creditd::broker::{BrokerSettings, Destination, OutboundMessage, Publisher, Topology};
 use creditd::sandbox::{Endpoints, Sandbox, SandboxOptions};
-use lapin::options::{
-    BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueBindOptions, QueueDeclareOptions,
-};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Confirmation, Connection, ConnectionProperties};
 use serde_json::Value;
-use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Connection as _};
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{AssertSqlSafe, Connection as _, FromRow};
+use tokio::runtime::Runtime;
 
 use super::messages::Message;
-use super::{Daemon, config_arguments, creditd, wait_until};
+use super::{Daemon, Listener, config_arguments, creditd, wait_until};
 
 /// As many tests can have a vhost of their own on one sandbox.
 const VHOSTS: u32 = 96;
+
+/// How many messages are published before their confirms are awaited, where the broker may be in trouble.
+const PUBLISHED_AT_ONCE: usize = 5;
+/// How often a broker that is away is tried.
+const RECONNECT_EVERY: Duration = Duration::from_millis(100);
 
 /// The run's servers. They end with the process that runs the tests, however that ends.
 pub(crate) fn servers() -> &'static Sandbox {
@@ -39,7 +44,8 @@ pub(crate) struct World {
     pub(crate) superuser_url: String,
     pub(crate) broker_url: String,
     more: Vec<(String, String)>,
-    config: Option<PathBuf>,
+    /// What the daemons' and commands' `--config` names.
+    pub(crate) config: Option<PathBuf>,
     files: tempfile::TempDir,
 }
 
@@ -134,7 +140,7 @@ impl World {
     }
 
     /// A file of this world's own.
-    pub(crate) fn file(&self, name: &str) -> std::path::PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.files.path().join(name)
     }
 
@@ -188,6 +194,11 @@ impl World {
         Some((member("total"), member("held"), member("consumed"), member("available")))
     }
 
+    /// Starts a daemon without waiting for anything; its log is named after it.
+    pub(crate) fn start_daemon(&self, name: &str) -> Daemon {
+        Daemon::start(&self.environment(), self.config.as_deref(), &self.file(&format!("{name}.log")))
+    }
+
     /// Starts a daemon and waits until it receives or stands by.
     pub(crate) fn daemon(&self) -> Daemon {
         self.daemon_named("daemon")
@@ -197,7 +208,7 @@ impl World {
     pub(crate) fn daemon_named(&self, name: &str) -> Daemon {
         let log = self.file(&format!("{name}.log"));
         let before = std::fs::read_to_string(&log).unwrap_or_default().len();
-        let mut daemon = Daemon::start(&self.environment(), self.config.as_deref(), &log);
+        let mut daemon = self.start_daemon(name);
         wait_until("the daemon receives", || {
             assert!(daemon.is_running(), "{}", daemon.log());
             let new = daemon.log().split_off(before);
@@ -220,25 +231,15 @@ impl World {
 
     /// Publishes to the inbound exchange, in order, and waits for the confirms.
     pub(crate) fn publish(&self, messages: &[Message]) {
-        let outbound: Vec<_> = messages
-            .iter()
-            .enumerate()
-            .map(|(number, message)| OutboundMessage {
-                routing_key: message.routing_key.clone(),
-                message_id: number.to_string(),
-                content_type: message.content_type.clone(),
-                headers: message.headers.clone(),
-                body: message.body.clone(),
-            })
-            .collect();
+        let outbound: Vec<_> = messages.iter().enumerate().map(outbound).collect();
         blocking(async {
             let settings = self.broker_settings();
-            let mut publisher = Publisher::connect(&settings, Destination::Inbound).await.unwrap();
+            let mut upstream = Publisher::connect(&settings, Destination::Inbound).await.unwrap();
             for window in outbound.chunks(500) {
-                let published = publisher.publish_window(window).await.unwrap();
+                let published = upstream.publish_window(window).await.unwrap();
                 assert_eq!(published.unroutable, 0, "the daemon's queue takes everything");
             }
-            publisher.close().await;
+            upstream.close().await;
         });
     }
 
@@ -264,6 +265,56 @@ impl World {
         });
     }
 
+    /// Publishes in order, a few at a time, whatever happens to the broker meanwhile: only what it confirmed
+    /// counts, and the rest is published again. Says how often it met with trouble.
+    pub(crate) fn publish_through_trouble(&self, messages: &[Message]) -> usize {
+        let outbound: Vec<_> = messages.iter().enumerate().map(outbound).collect();
+        let mut failures = 0;
+        blocking(async {
+            let settings = self.broker_settings();
+            let mut connected = None;
+            let mut unconfirmed = outbound.as_slice();
+            while !unconfirmed.is_empty() {
+                let Some(mut upstream) = connected.take() else {
+                    connected = Publisher::connect(&settings, Destination::Inbound).await.ok();
+                    if connected.is_none() {
+                        failures += 1;
+                        tokio::time::sleep(RECONNECT_EVERY).await;
+                    }
+                    continue;
+                };
+                let window = &unconfirmed[..PUBLISHED_AT_ONCE.min(unconfirmed.len())];
+                match upstream.publish_window(window).await {
+                    Ok(done) if done.unroutable == 0 => {
+                        unconfirmed = &unconfirmed[window.len()..];
+                        connected = Some(upstream);
+                    }
+                    // The queue is not back yet.
+                    Ok(_) => failures += 1,
+                    Err(error) => {
+                        failures += 1;
+                        unconfirmed = &unconfirmed[error.confirmed()..];
+                    }
+                }
+            }
+            if let Some(upstream) = connected {
+                upstream.close().await;
+            }
+        });
+        failures
+    }
+
+    /// How many messages wait in the inbound queue, none being in anybody's hands.
+    pub(crate) fn queue_depth(&self) -> u32 {
+        blocking(async {
+            let connection = Connection::connect(&self.broker_url, ConnectionProperties::default());
+            let channel = connection.await.unwrap().create_channel().await.unwrap();
+            let look = QueueDeclareOptions { passive: true, ..Default::default() };
+            let none = FieldTable::default();
+            channel.queue_declare("creditd.projects".into(), look, none).await.unwrap().message_count()
+        })
+    }
+
     /// Waits until messages with these ids from `/test` have an outcome.
     pub(crate) fn wait_for_messages(&self, ids: &[&str]) {
         for id in ids {
@@ -287,6 +338,47 @@ impl World {
             let mut owner = PgConnection::connect(&self.owner_url).await.unwrap();
             sqlx::query_scalar(query).fetch_one(&mut owner).await.unwrap()
         })
+    }
+
+    /// Rows out of the database, asked as the owner.
+    pub(crate) fn rows<T>(&self, query: &'static str) -> Vec<T>
+    where
+        T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        blocking(async {
+            let mut owner = PgConnection::connect(&self.owner_url).await.unwrap();
+            sqlx::query_as(query).fetch_all(&mut owner).await.unwrap()
+        })
+    }
+
+    /// Runs a statement as the owner in a transaction that stays open, with the locks that it took.
+    pub(crate) fn hold_open(&self, statement: &'static str) -> OpenTransaction {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let connection = runtime.block_on(async {
+            let mut owner = PgConnection::connect(&self.owner_url).await.unwrap();
+            sqlx::raw_sql("begin").execute(&mut owner).await.unwrap();
+            sqlx::raw_sql(statement).execute(&mut owner).await.unwrap();
+            owner
+        });
+        OpenTransaction { runtime, connection: Some(connection) }
+    }
+
+    /// Waits until somebody waits for a lock in this world's database.
+    pub(crate) fn wait_until_somebody_is_blocked(&self) {
+        wait_until("somebody waits for a lock", || {
+            self.number(
+                "select count(*) from pg_locks join pg_stat_activity using (pid)
+                  where not granted and datname = current_database()",
+            ) > 0
+        });
+    }
+
+    /// Runs statements as the owner.
+    pub(crate) fn as_owner(&self, statements: &'static str) {
+        blocking(async {
+            let mut owner = PgConnection::connect(&self.owner_url).await.unwrap();
+            sqlx::raw_sql(statements).execute(&mut owner).await.unwrap();
+        });
     }
 
     /// A report out of the database as JSON, asked as its superuser.
@@ -345,41 +437,32 @@ impl World {
                 .await
                 .unwrap();
         });
-        Listener { broker_url: self.broker_url.clone() }
+        Listener::on(&self.broker_url)
     }
 }
 
-/// A queue that hears all events.
-pub(crate) struct Listener {
-    broker_url: String,
+fn outbound((number, message): (usize, &Message)) -> OutboundMessage {
+    OutboundMessage {
+        routing_key: message.routing_key.clone(),
+        message_id: number.to_string(),
+        content_type: message.content_type.clone(),
+        headers: message.headers.clone(),
+        body: message.body.clone(),
+    }
 }
 
-impl Listener {
-    /// Takes `count` events, in the order of their arrival, each with its routing key.
-    pub(crate) fn take(&self, count: usize) -> Vec<(String, Value)> {
-        blocking(async {
-            use futures_util::StreamExt;
-            let connection = Connection::connect(&self.broker_url, ConnectionProperties::default());
-            let connection = connection.await.unwrap();
-            let channel = connection.create_channel().await.unwrap();
-            let prefetch = u16::try_from(count).unwrap();
-            channel.basic_qos(prefetch, lapin::options::BasicQosOptions::default()).await.unwrap();
-            let consume = BasicConsumeOptions::default();
-            let mut stream = channel
-                .basic_consume("listener".into(), "".into(), consume, FieldTable::default())
-                .await
-                .unwrap();
-            let mut events = Vec::new();
-            while events.len() < count {
-                let next = tokio::time::timeout(std::time::Duration::from_mins(1), stream.next());
-                let delivery = next.await.expect("another event arrives").unwrap().unwrap();
-                delivery.acker.ack(lapin::options::BasicAckOptions::default()).await.unwrap();
-                let event = serde_json::from_slice(&delivery.data).unwrap();
-                events.push((delivery.routing_key.to_string(), event));
-            }
-            connection.close(200, "done".into()).await.unwrap();
-            events
-        })
+/// A transaction that ends, undone, when it is dropped.
+pub(crate) struct OpenTransaction {
+    runtime: Runtime,
+    connection: Option<PgConnection>,
+}
+
+impl Drop for OpenTransaction {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            // Where this fails the server is gone, and the transaction with it.
+            self.runtime.block_on(connection.close()).ok();
+        }
     }
 }
 

@@ -1,0 +1,54 @@
+//! Parked messages that are due, and daemons that die or overlap before they are offered again.
+
+use serde_json::json;
+
+use crate::support::{Message, World};
+
+/// A world in which a grant is parked whose account has appeared since, and nobody was told that it is due:
+/// [`DUE`] does.
+fn world_with_a_grant_to_offer() -> World {
+    let world = World::new();
+    let daemon = world.daemon();
+    world.publish(&[Message::grant("grant", "late", 50)]);
+    world.wait_for_messages(&["grant"]);
+    world.as_owner("update creditd.parked set waits_for = null");
+    world.publish(&[Message::account("account", "late", 1, json!({ "capacity": 100 }))]);
+    world.wait_for_messages(&["account"]);
+    assert_eq!(world.balance("late"), Some((100, 0, 0, 100)));
+    assert!(daemon.stop().success());
+    world
+}
+
+const DUE: &str = "update creditd.parked set due = true";
+
+#[test]
+fn a_parked_message_that_somebody_else_has_applied_meanwhile_is_not_applied_again() {
+    let world = world_with_a_grant_to_offer();
+    let daemon = world.daemon();
+    let locked = world.hold_open("select from creditd.ledger for update");
+    world.as_owner(DUE);
+    // It has read what is due, and now waits for its turn.
+    world.wait_until_somebody_is_blocked();
+    world.as_owner("update creditd.parked set due = false, done_at = now(), done_outcome = 'applied'");
+    drop(locked);
+
+    world.publish(&[Message::project("p", "p", "late", 1, "started", 10)]);
+    world.wait_for_messages(&["p"]);
+    assert_eq!(world.balance("late"), Some((100, 10, 0, 90)), "the grant is not booked by this one as well");
+    world.assert_verified();
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn what_a_dead_daemon_left_to_offer_is_offered_by_the_one_that_stood_by_though_no_message_comes() {
+    let world = world_with_a_grant_to_offer();
+    let mut first = world.daemon_named("first");
+    let second = world.daemon_named("second");
+    first.kill();
+    world.as_owner(DUE);
+    second.wait_for_log("offered parked messages again");
+    assert_eq!(world.balance("late"), Some((150, 0, 0, 150)));
+    assert_eq!(world.json(&["explain", "message", "/test", "grant"])["outcome"], "applied");
+    world.assert_verified();
+    assert!(second.stop().success());
+}

@@ -1,0 +1,90 @@
+//! A message that the daemon dies of, again and again. What makes it do so is played by a lock: it keeps the
+//! message in hand until the daemon is killed.
+
+use serde_json::json;
+
+use crate::support::{Message, OpenTransaction, World, wait_until};
+
+/// How often a message is delivered among others before it is tried alone.
+const DEATHS_AMONG_OTHERS: i64 = 2;
+const DEATHS_ALONE_MAX: i64 = 3;
+
+const TRIES: &str = "select coalesce(sum(tries), 0)::bigint from creditd.suspect";
+
+/// A world with a message at the head of its queue that nobody can apply while the lock is held, and others
+/// behind it.
+fn world_with_a_deadly_message() -> (World, OpenTransaction) {
+    let world = World::new();
+    let daemon = world.daemon();
+    world.publish(&[
+        Message::account("a1", "deadly", 1, json!({ "capacity": 100 })),
+        Message::account("a2", "harmless", 1, json!({ "capacity": 100 })),
+    ]);
+    world.wait_for_messages(&["a1", "a2"]);
+    assert!(daemon.stop().success());
+    let locked = world.hold_open("select from creditd.account where account_id = 'deadly' for update");
+    world.publish(&[
+        Message::project("deadly", "brief", "deadly", 1, "started", 10),
+        Message::project("h1", "brief-1", "harmless", 1, "started", 10),
+        Message::project("h2", "brief-2", "harmless", 1, "started", 10),
+        Message::project("h3", "brief-3", "harmless", 1, "started", 10),
+    ]);
+    (world, locked)
+}
+
+/// Has a daemon take the message in hand and die of it.
+fn die_of_it(world: &World) {
+    let mut daemon = world.daemon();
+    world.wait_until_somebody_is_blocked();
+    daemon.kill();
+    // PostgreSQL notices a client's death only once its lock has come or timed out.
+    world.as_superuser(
+        "select pg_terminate_backend(pid, 10000) from pg_stat_activity
+          where datname = current_database() and usename = 'creditd'",
+    );
+}
+
+#[test]
+fn a_message_that_was_alone_in_hand_at_three_deaths_is_parked_undecoded_and_the_rest_is_applied() {
+    let (world, locked) = world_with_a_deadly_message();
+    for death in 1..=DEATHS_AMONG_OTHERS + DEATHS_ALONE_MAX {
+        die_of_it(&world);
+        assert_eq!(world.number(TRIES), (death - DEATHS_AMONG_OTHERS).max(0), "after death {death}");
+    }
+
+    // Still locked: it must not even be tried.
+    let daemon = world.daemon();
+    world.wait_for_messages(&["h1", "h2", "h3"]);
+    assert_eq!(world.balance("harmless"), Some((100, 30, 0, 70)));
+    let parked = world.json(&["parked", "list"]);
+    assert_eq!(parked.as_array().unwrap().len(), 1, "{parked}");
+    assert_eq!(parked[0]["reason"], "suspect");
+    assert_eq!(parked[0]["message_id"], json!(null), "nobody decoded it");
+    assert_eq!(world.number(TRIES), 0, "it is settled");
+    wait_until("all is acknowledged", || world.queue_depth() == 0);
+    drop(locked);
+    assert_eq!(world.balance("deadly"), Some((100, 0, 0, 100)));
+    world.assert_verified();
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn a_suspect_that_comes_through_before_its_third_death_alone_is_cleared() {
+    let (world, locked) = world_with_a_deadly_message();
+    for _ in 0..DEATHS_AMONG_OTHERS + DEATHS_ALONE_MAX - 1 {
+        die_of_it(&world);
+    }
+    assert_eq!(world.number(TRIES), DEATHS_ALONE_MAX - 1);
+
+    let daemon = world.daemon();
+    world.wait_until_somebody_is_blocked();
+    assert_eq!(world.number(TRIES), DEATHS_ALONE_MAX);
+    drop(locked);
+    world.wait_for_messages(&["deadly", "h1", "h2", "h3"]);
+    assert_eq!(world.balance("deadly"), Some((100, 10, 0, 90)));
+    assert_eq!(world.balance("harmless"), Some((100, 30, 0, 70)));
+    assert_eq!(world.number("select count(*) from creditd.suspect"), 0);
+    assert_eq!(world.number("select count(*) from creditd.parked"), 0);
+    world.assert_verified();
+    assert!(daemon.stop().success());
+}
