@@ -100,20 +100,24 @@ in_background "$creditd" run >"$work/creditd.log" 2>&1 </dev/null &
 daemon=$!
 
 # Its queue exists once the daemon consumes; before, messages would go nowhere.
-until [[ -n $(messages_waiting "$work/sandbox") ]]; do
+until grep -q consuming "$work/creditd.log"; do
     kill -0 "$daemon" 2>/dev/null || fail_with_log "the daemon didn't start" "$work/creditd.log"
+    sleep 0.1
 done
 
 say "publishing the projects of several agencies (seed $seed, $projects projects)"
-"$creditd" sandbox publish --seed "$seed" --projects "$projects"
+before=$(messages_decided)
+"$creditd" sandbox publish --seed "$seed" --projects "$projects" | tee "$work/published"
+published=$(sed -n 's/^published \([0-9]*\) messages$/\1/p' "$work/published")
 
 say "waiting until all is decided and all events are out"
 while true; do
     kill -0 "$daemon" 2>/dev/null || fail_with_log "the daemon ended" "$work/creditd.log"
-    waiting=$(messages_waiting "$work/sandbox")
+    waiting=$((before + published - $(messages_decided)))
     unpublished=$(events_unpublished)
     printf '%s messages wait, %s events are to be published\n' "$waiting" "$unpublished"
-    if [[ $waiting == 0 && $unpublished == 0 ]]; then break; fi
+    if ((waiting <= 0 && unpublished == 0)); then break; fi
+    sleep 1
 done
 
 say "organizations and their pools"
@@ -124,8 +128,8 @@ say "alerts that were raised, changed and resolved on the way"
 alerts_told
 say "projects that wait for credits"
 "$creditd" project list --state queued
-say "messages that were parked, and why"
-"$creditd" parked list
+say "messages that were parked, and why (\`creditd parked list\` shows each)"
+parked_by_reason
 say "the books, recomputed from the entries alone"
 verified=0
 "$creditd" verify || verified=$?
@@ -138,7 +142,8 @@ In another shell:
     alias creditd=$creditd
     creditd account show atelier-brandt
     creditd project list --state queued
-    creditd explain message /projects P-00042-1
+    creditd parked list
+    creditd explain message /projects P-00042-2
     creditd sandbox publish --seed $seed --projects $projects     # all duplicates: nothing changes
 The daemon's log is in $work/creditd.log
 TEXT

@@ -136,28 +136,31 @@ end_process() {
     wait "$process" 2>/dev/null || true
 }
 
-# --- Looking into a sandbox --------------------------------------------------------------------------------
-
-# messages_waiting DIRECTORY [QUEUE]: how many messages of the queue are unacknowledged; nothing if there is no
-# such queue. AMQP itself can't tell: its count leaves out what has been delivered.
-messages_waiting() {
-    local directory=$1 queue=${2-creditd.projects} epmd_port
-    epmd_port=$(sed -n 's/.*"epmd_port": *\([0-9]*\).*/\1/p' "$directory/sandbox.json")
-    env -i PATH="$PATH" HOME="$directory/rabbitmq" LANG=C.UTF-8 RABBITMQ_CONF_ENV_FILE=/dev/null \
-        ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT="$epmd_port" \
-        /usr/lib/rabbitmq/bin/rabbitmqctl --node creditd@localhost --quiet --no-table-headers \
-        list_queues name messages 2>/dev/null | awk -F '\t' -v queue="$queue" '$1 == queue { print $2 }'
-}
+# --- Looking into a ledger ---------------------------------------------------------------------------------
 
 ask_ledger() { psql --no-psqlrc --quiet "$CREDITD__DATABASE__OWNER_URL" "$@"; }
+ask_ledger_for() { ask_ledger --tuples-only --no-align --command "$1"; }
+
+# How many deliveries of messages have an outcome. Those that could not be decoded are in no inbox row.
+messages_decided() {
+    ask_ledger_for "SELECT
+        (SELECT coalesce(sum(deliveries + conflicts), 0) FROM creditd.inbox WHERE source <> 'creditd/settings')
+      + (SELECT coalesce(sum(deliveries), 0) FROM creditd.parked
+          WHERE NOT EXISTS (SELECT FROM creditd.inbox WHERE (inbox.source, id) = (parked.source, message_id)))"
+}
 
 # How many entries and notices the relay has yet to publish.
-events_unpublished() {
-    ask_ledger --tuples-only --no-align --command 'SELECT log_last - published FROM creditd.ledger, creditd.relay'
-}
+events_unpublished() { ask_ledger_for 'SELECT log_last - published FROM creditd.ledger, creditd.relay'; }
 
 alerts_told() {
     ask_ledger --command "SELECT body->>'severity' AS severity, body->>'change' AS change, count(*) AS times,
         count(DISTINCT account_id) AS accounts
         FROM creditd.notice WHERE kind = 'alert' GROUP BY 1, 2 ORDER BY 1, 2"
+}
+
+# One parked message of each reason, and how many there are.
+parked_by_reason() {
+    ask_ledger --command "SELECT reason, count(*) AS messages, (array_agg(parked_id ORDER BY parked_id))[1] AS \"e.g.\",
+        left((array_agg(detail ORDER BY parked_id))[1], 90) AS \"because\"
+        FROM creditd.parked WHERE done_at IS NULL GROUP BY 1 ORDER BY 2 DESC, 1"
 }

@@ -117,9 +117,9 @@ where
     Ok((tracing_subscriber::registry().with(filter).with(lines), LogHandle { filter: handle }))
 }
 
-/// The AMQP library says several lines, as errors, at each try to reach a broker that is away. creditd tells
-/// of the same once, when the state changes.
-const QUIET: &str = "lapin=off";
+/// The servers' libraries say several lines at each try to reach a server that is away, with whole messages or
+/// statements in them. creditd tells of the same once, when the state changes.
+const QUIET: &str = "lapin=off,sqlx=error";
 
 fn parse_level(level: &str) -> Result<EnvFilter, LevelError> {
     let refuse = || LevelError { found: level.to_owned() };

@@ -24,7 +24,7 @@ use crate::daemon::DaemonError;
 use crate::logging::LoggingError;
 use crate::sandbox::SandboxError;
 use crate::sandbox::keeper::{self, KeeperArgs};
-use crate::store::{Store, StoreError};
+use crate::store::{Remedy, Store, StoreError};
 
 /// Turns project lifecycle messages into holds and releases of credits on a PostgreSQL ledger.
 #[derive(Parser)]
@@ -103,7 +103,7 @@ impl CommandError {
         match self {
             CommandError::Config(_)
             | CommandError::Daemon(DaemonError::Config(_) | DaemonError::Order(_)) => 2,
-            CommandError::Store(error) if error.is_away() => 3,
+            CommandError::Store(error) if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) => 3,
             CommandError::Broker(error) if !error.is_permanent() => 3,
             CommandError::Publish(_) => 3,
             CommandError::Daemon(DaemonError::Ended(_)) => 70,

@@ -62,6 +62,13 @@ pub(super) fn or_dash(text: Option<impl ToString>) -> String {
     text.map_or_else(|| "-".to_owned(), |text| text.to_string())
 }
 
+/// Says, where programs don't read it, that a list may go on.
+pub(super) fn note_limit(shown: usize, limit: u32) {
+    if u32::try_from(shown).is_ok_and(|shown| shown == limit) {
+        eprintln!("creditd: only the first {limit} are shown; --limit shows more");
+    }
+}
+
 /// How often something happened, in words.
 pub(super) fn times(count: i64) -> String {
     match count {

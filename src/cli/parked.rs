@@ -6,7 +6,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::output::{Column, members, or_dash, print, print_json, table, times};
+use super::output::{Column, members, note_limit, or_dash, print, print_json, table, times};
 use super::{CommandError, open_store};
 use crate::ledger::outcome::ParkReason;
 use crate::store::ParkedSummary;
@@ -51,6 +51,7 @@ pub(super) async fn run(
     match command {
         ParkedCommand::List { reason, limit } => {
             let messages = store.parked(reason.as_deref(), limit.into()).await?;
+            note_limit(messages.len(), limit);
             if json { print_json(&messages) } else { print(&list(&messages)) }
         }
         ParkedCommand::Show { id } => {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::Subcommand;
 
-use super::output::{Column, members, or_dash, print, print_json, table};
+use super::output::{Column, members, note_limit, or_dash, print, print_json, table};
 use super::{CommandError, open_store};
 use crate::ledger::project::State;
 use crate::store::{ProjectFilter, ProjectRow};
@@ -39,6 +39,7 @@ pub(super) async fn run(
     match command {
         ProjectCommand::List { account, state, limit } => {
             let projects = store.projects(&ProjectFilter { account, state, limit: limit.into() }).await?;
+            note_limit(projects.len(), limit);
             if json { print_json(&projects) } else { print(&list(&projects)) }
         }
         ProjectCommand::Show { project_id } => {

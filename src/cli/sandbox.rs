@@ -33,7 +33,7 @@ pub(super) struct SandboxCommand {
 enum InSandbox {
     /// Publish half a year of several agencies' projects to the inbound exchange.
     Publish {
-        /// Another half a year; the same seed again is all duplicates.
+        /// Another half a year, for a new ledger; the same seed again is all duplicates.
         #[arg(long, default_value_t = 1)]
         seed: u64,
         /// How many projects; each has about ten messages.

@@ -250,7 +250,7 @@ impl Apply {
                         parts.push(head.to_vec());
                     }
                     // What refuses even the parking is no message's fault.
-                    Remedy::Bisect if part.iter().all(Arrival::was_refused) => {
+                    Remedy::Bisect if part.iter().all(Arrival::is_unusable) => {
                         parts.push(part);
                         if !self.wait(&error, &mut backoff, over).await {
                             return Ok(None);
@@ -258,7 +258,8 @@ impl Apply {
                     }
                     Remedy::Bisect => {
                         warn!(%error, "the database refuses what a message leads to; it is parked");
-                        parts.push(part.iter().map(|arrival| arrival.refused_by_database(&error)).collect());
+                        let refused = |arrival: Arrival| arrival.refused_by_database(&error);
+                        parts.push(part.into_iter().map(refused).collect());
                     }
                     Remedy::Wait | Remedy::Retry => {
                         parts.push(part);
@@ -307,10 +308,7 @@ impl Apply {
 
     /// Waits before another try. Says whether there is any point in one.
     async fn wait(&self, error: &StoreError, backoff: &mut Backoff, over: &CancellationToken) -> bool {
-        match error.remedy() {
-            Remedy::Retry => debug!(%error, "the transaction is tried again"),
-            _ => self.health.waiting(Part::Ledger, error),
-        }
+        self.health.waiting(Part::Ledger, error);
         tokio::select! {
             () = self.stop.cancelled() => false,
             () = over.cancelled() => false,

@@ -11,7 +11,6 @@ use crate::contract::raw::RawMessage;
 use crate::ledger::books::{Changes, Decision};
 use crate::ledger::ids::{AccountId, MessageKey, ProjectId};
 use crate::ledger::inbox::{Admission, Fingerprint, Inbox};
-use crate::ledger::input::Input;
 use crate::ledger::moment::Timestamp;
 use crate::ledger::outcome::{Outcome, ParkReason, Parking};
 use crate::ledger::settings::Settings;
@@ -32,6 +31,8 @@ pub(super) struct Arrival {
 #[derive(Clone, Debug)]
 enum Content {
     Decoded(Message, Fingerprint),
+    /// It was decoded, and the database refused what it leads to.
+    Refused(Message, Fingerprint, String),
     /// It can't be decoded, or must not be tried again.
     Unusable(DecodeError),
 }
@@ -65,19 +66,24 @@ impl Arrival {
         Self { content: Content::of(&self.raw), ..self }
     }
 
-    /// Whether the database refused it before.
-    pub(super) fn was_refused(&self) -> bool {
-        matches!(&self.content, Content::Unusable(error) if error.reason == ParkReason::DatabaseRefused)
+    /// The same, to be parked because the database refused what it leads to; without an inbox row, if it
+    /// refused that too.
+    pub(super) fn refused_by_database(self, error: &StoreError) -> Self {
+        let content = match self.content {
+            Content::Decoded(message, fingerprint) => {
+                Content::Refused(message, fingerprint, error.to_string())
+            }
+            Content::Refused(message, _, detail) => {
+                Content::Unusable(refusal(ParkReason::DatabaseRefused, detail, Some(&message)))
+            }
+            unusable @ Content::Unusable(_) => unusable,
+        };
+        Self { content, ..self }
     }
 
-    /// The same, to be parked because the database refused what it leads to.
-    pub(super) fn refused_by_database(&self, error: &StoreError) -> Self {
-        let key = match &self.content {
-            Content::Decoded(message, _) => Some(message),
-            Content::Unusable(_) => None,
-        };
-        let refusal = refusal(ParkReason::DatabaseRefused, error.to_string(), key);
-        Self { content: Content::Unusable(refusal), ..self.clone() }
+    /// Whether there is no more to be taken away from it: it is only to be parked.
+    pub(super) fn is_unusable(&self) -> bool {
+        matches!(self.content, Content::Unusable(_))
     }
 }
 
@@ -105,12 +111,12 @@ fn refusal(reason: ParkReason, detail: String, message: Option<&Message>) -> Dec
     }
 }
 
-/// What is to be done with one arrival.
-enum Step<'a> {
-    /// Decide it; under this fingerprint if it came for the first time.
-    Decide(&'a Arrival, &'a Message, Option<Fingerprint>),
-    /// Nothing but what was noted already.
-    Noted,
+/// An arrival that is to be decided.
+struct Step<'a> {
+    arrival: &'a Arrival,
+    message: &'a Message,
+    /// Its fingerprint, where it came for the first time.
+    first: Option<Fingerprint>,
 }
 
 /// What a committed batch did.
@@ -158,14 +164,14 @@ pub(super) async fn apply(
     // A clock that goes back must not take the ledger's time with it.
     let mut now = batch.last_at();
     let mut inputs = Vec::new();
-    for step in &steps {
-        if let Step::Decide(arrival, message, _) = step {
-            now = now.max(arrival.received_at);
-            inputs.push(Message::clone(message).into_input(now));
-        }
+    for Step { arrival, message, .. } in &steps {
+        now = now.max(arrival.received_at);
+        inputs.push(Message::clone(message).into_input(now));
     }
     let (decisions, changes) = batch.decide(&inputs, settings).await?;
-    record(&steps, &inputs, &decisions, &mut received);
+    for ((step, input), decision) in steps.iter().zip(&inputs).zip(&decisions) {
+        step.record(input.now, decision, &mut received);
+    }
     batch.save(&received, &changes, now).await?;
     batch.commit().await?;
     log_decided(&steps, &decisions);
@@ -176,11 +182,7 @@ pub(super) async fn apply(
 /// A line for each message that was decided, with what it is about. After the commit: a batch may be tried
 /// more than once.
 fn log_decided(steps: &[Step<'_>], decisions: &[Decision]) {
-    let decided = steps.iter().filter_map(|step| match step {
-        Step::Decide(_, message, _) => Some(*message),
-        Step::Noted => None,
-    });
-    for (message, decision) in decided.zip(decisions) {
+    for (Step { message, .. }, decision) in steps.iter().zip(decisions) {
         let (account, project) = message.fact.subject();
         let (account, project) = (account.map(AccountId::as_str), project.map(ProjectId::as_str));
         let key = &message.cause.key;
@@ -209,7 +211,7 @@ fn log_undecided(parcels: &[Parcel]) {
 impl Arrival {
     fn key(&self) -> Option<&MessageKey> {
         match &self.content {
-            Content::Decoded(message, _) => Some(&message.cause.key),
+            Content::Decoded(message, _) | Content::Refused(message, ..) => Some(&message.cause.key),
             Content::Unusable(_) => None,
         }
     }
@@ -225,38 +227,50 @@ fn admit<'a>(
     let mut repeated: HashMap<MessageKey, Repeated> = HashMap::new();
     let mut steps = Vec::with_capacity(arrivals.len());
     for arrival in arrivals {
-        // An offer passes the inbox, so nothing else keeps one from taking effect twice: another daemon may
-        // have been first, or the reply to our own commit was lost.
+        // The list of offers was read before the ledger was locked: another daemon may have been first, or
+        // the reply to our own commit was lost.
         if arrival.parked_id.is_some_and(|parked_id| !due.contains(&parked_id)) {
             continue;
         }
         received.no_longer_suspect.extend(arrival.suspect);
-        let step = match &arrival.content {
+        let (message, fingerprint) = match &arrival.content {
+            Content::Decoded(message, fingerprint) | Content::Refused(message, fingerprint, _) => {
+                (message, *fingerprint)
+            }
             Content::Unusable(error) => {
                 park_unusable(arrival, error, received);
-                Step::Noted
-            }
-            Content::Decoded(message, fingerprint) => {
-                let key = &message.cause.key;
-                let admission = inbox.admit(key, *fingerprint);
-                let is_offer = arrival.parked_id.is_some();
-                match admission {
-                    Admission::New => Step::Decide(arrival, message, Some(*fingerprint)),
-                    Admission::Duplicate if is_offer => Step::Decide(arrival, message, None),
-                    Admission::Duplicate => {
-                        count(&mut repeated, key).deliveries += 1;
-                        received.came_again.push(arrival.raw.fingerprint());
-                        Step::Noted
-                    }
-                    Admission::Conflict => {
-                        count(&mut repeated, key).conflicts += 1;
-                        park_unusable(arrival, &conflict(message), received);
-                        Step::Noted
-                    }
-                }
+                continue;
             }
         };
-        steps.push(step);
+        let key = &message.cause.key;
+        let first = match (inbox.admit(key, fingerprint, arrival.parked_id.is_some()), arrival.parked_id) {
+            (Admission::New, _) => Some(fingerprint),
+            (Admission::Offered, _) => None,
+            (Admission::Duplicate, Some(parked_id)) => {
+                received.decided_before.push(parked_id);
+                continue;
+            }
+            (Admission::Duplicate, None) => {
+                count(&mut repeated, key).deliveries += 1;
+                received.came_again.push(arrival.raw.fingerprint());
+                continue;
+            }
+            (Admission::Conflict, _) => {
+                count(&mut repeated, key).conflicts += 1;
+                park_unusable(arrival, &conflict(message), received);
+                continue;
+            }
+        };
+        let step = Step { arrival, message, first };
+        match &arrival.content {
+            Content::Refused(_, _, detail) => {
+                let reason = ParkReason::DatabaseRefused;
+                let parking = Parking { reason, detail: detail.clone(), waits_for: None };
+                let decision = Decision { outcome: Outcome::Parked(parking), log: None };
+                step.record(arrival.received_at, &decision, received);
+            }
+            Content::Decoded(..) | Content::Unusable(_) => steps.push(step),
+        }
     }
     received.repeated = repeated.into_values().collect();
     steps
@@ -279,9 +293,7 @@ fn park_unusable(arrival: &Arrival, error: &DecodeError, received: &mut Received
     match arrival.parked_id {
         Some(parked_id) => {
             let decision = Decision { outcome: Outcome::Parked(parking), log: None };
-            // What the database refuses was decoded before: its inbox row is its own, and tells the same.
-            let key = error.key.clone().filter(|_| error.reason == ParkReason::DatabaseRefused);
-            received.offered.push((parked_id, key, decision));
+            received.offered.push((parked_id, None, decision));
         }
         None => received.parcels.push(Parcel {
             raw: arrival.raw.clone(),
@@ -293,21 +305,18 @@ fn park_unusable(arrival: &Arrival, error: &DecodeError, received: &mut Received
     }
 }
 
-/// Notes what became of the arrivals that were decided.
-fn record(steps: &[Step<'_>], inputs: &[Input], decisions: &[Decision], received: &mut Received) {
-    let decided = steps.iter().filter_map(|step| match step {
-        Step::Decide(arrival, message, fingerprint) => Some((*arrival, *message, *fingerprint)),
-        Step::Noted => None,
-    });
-    for (((arrival, message, fingerprint), input), decision) in decided.zip(inputs).zip(decisions) {
+impl Step<'_> {
+    /// Notes what became of the arrival.
+    fn record(&self, at: Timestamp, decision: &Decision, received: &mut Received) {
+        let Step { arrival, message, first } = self;
         let key = message.cause.key.clone();
-        if let Some(fingerprint) = fingerprint {
+        if let Some(fingerprint) = *first {
             received.first.push(InboxRow {
                 key: key.clone(),
                 message_type: message.cause.message_type.to_string(),
                 fingerprint,
                 time: message.time,
-                received_at: input.now,
+                received_at: at,
                 outcome: decision.outcome.clone(),
                 log: decision.log,
             });

@@ -102,7 +102,7 @@ impl Health {
         match &state {
             State::Waiting(why) if is_change => warn!(part = %part, reason = %why, "waiting"),
             State::Refused(why) if is_change => {
-                error!(part = %part, reason = %why, "refused; trying again in case somebody mends it")
+                error!(part = %part, reason = %why, "refused; trying again in case somebody mends it");
             }
             State::Waiting(_) | State::Refused(_) | State::Starting => {}
             State::Well(doing) => info!(part = %part, "{doing}"),

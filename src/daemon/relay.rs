@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 use super::backoff::Backoff;
 use super::health::{Health, Part};
@@ -120,8 +120,7 @@ impl Relay {
             Ok(None) => return Ended::Drained,
             Err(error) => return Ended::Store(error),
         };
-        info!(epoch = lease.epoch, published = lease.published.0, "publishing from here");
-        self.health.well(Part::Relay, "publishing");
+        debug!(epoch = lease.epoch, published = lease.published.0, "publishing from here");
         let ended = self.publish_from(&mut publisher, lease, backoff).await;
         if !matches!(ended, Ended::LostLease) {
             // Another relay need not wait for its end. If this fails, it does.
@@ -170,6 +169,7 @@ impl Relay {
                 if self.stop.is_cancelled() {
                     return Ended::Drained;
                 }
+                self.health.well(Part::Relay, "publishing");
                 if let Err(ended) = self.wait_for_more(publisher, lease).await {
                     return ended;
                 }
@@ -237,7 +237,9 @@ impl Relay {
             let renewal = tokio::time::sleep(RENEW_EVERY);
             tokio::select! {
                 outcome = &mut publishing => {
-                    self.health.well(Part::Relay, "publishing");
+                    if outcome.is_ok() {
+                        self.health.well(Part::Relay, "publishing");
+                    }
                     return Ok(outcome);
                 }
                 () = renewal => {

@@ -7,11 +7,22 @@ use super::ids::MessageKey;
 /// A digest of a message's type and decoded data.
 pub type Fingerprint = [u8; 32];
 
-/// What a delivery is, seen from what came before.
+/// What came first under a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Of what came.
+    pub fingerprint: Fingerprint,
+    /// Whether it is parked: it had no effect yet.
+    pub parked: bool,
+}
+
+/// What a message is, seen from what came before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// Nothing came under this key yet: apply it.
+    /// Nothing came under this key yet: decide it.
     New,
+    /// It came before, is parked, and is offered again: decide it, once.
+    Offered,
     /// The same came before: count it.
     Duplicate,
     /// Something else came under this key before: park it, never apply it.
@@ -21,24 +32,29 @@ pub enum Admission {
 /// The keys that came before, of those that a batch asks about.
 #[derive(Clone, Debug, Default)]
 pub struct Inbox {
-    known: HashMap<MessageKey, Fingerprint>,
+    known: HashMap<MessageKey, Known>,
 }
 
 impl Inbox {
     /// An inbox in which these were seen.
-    pub fn of(known: impl IntoIterator<Item = (MessageKey, Fingerprint)>) -> Self {
+    pub fn of(known: impl IntoIterator<Item = (MessageKey, Known)>) -> Self {
         Self { known: known.into_iter().collect() }
     }
 
-    /// Says what a delivery is, and remembers it.
-    pub fn admit(&mut self, key: &MessageKey, fingerprint: Fingerprint) -> Admission {
-        match self.known.get(key) {
+    /// Says what a message is, and remembers it. An offer was read before the ledger was locked, and another
+    /// try, or another daemon, may have been quicker: only what is still parked is decided.
+    pub fn admit(&mut self, key: &MessageKey, fingerprint: Fingerprint, is_offer: bool) -> Admission {
+        match self.known.get_mut(key) {
             None => {
-                self.known.insert(key.clone(), fingerprint);
+                self.known.insert(key.clone(), Known { fingerprint, parked: false });
                 Admission::New
             }
-            Some(first) if *first == fingerprint => Admission::Duplicate,
-            Some(_) => Admission::Conflict,
+            Some(first) if first.fingerprint != fingerprint => Admission::Conflict,
+            Some(first) if is_offer && first.parked => {
+                first.parked = false;
+                Admission::Offered
+            }
+            Some(_) => Admission::Duplicate,
         }
     }
 }
@@ -51,9 +67,20 @@ mod tests {
     fn the_first_under_a_key_is_new_the_same_again_a_duplicate_and_another_a_conflict() {
         let key = MessageKey::new("s", "1");
         let mut inbox = Inbox::default();
-        let seen = [[1; 32], [1; 32], [2; 32], [1; 32]].map(|print| inbox.admit(&key, print));
+        let seen = [[1; 32], [1; 32], [2; 32], [1; 32]].map(|print| inbox.admit(&key, print, false));
         let expected = [Admission::New, Admission::Duplicate, Admission::Conflict, Admission::Duplicate];
         assert_eq!(seen, expected);
-        assert_eq!(inbox.admit(&MessageKey::new("other", "1"), [1; 32]), Admission::New);
+        assert_eq!(inbox.admit(&MessageKey::new("other", "1"), [1; 32], false), Admission::New);
+    }
+
+    #[test]
+    fn an_offer_is_decided_while_it_is_parked_and_only_once() {
+        let (parked, done) = (MessageKey::new("s", "parked"), MessageKey::new("s", "done"));
+        let known = |parked| Known { fingerprint: [1; 32], parked };
+        let mut inbox = Inbox::of([(parked.clone(), known(true)), (done.clone(), known(false))]);
+        assert_eq!(inbox.admit(&parked, [1; 32], false), Admission::Duplicate);
+        assert_eq!(inbox.admit(&parked, [1; 32], true), Admission::Offered);
+        assert_eq!(inbox.admit(&parked, [1; 32], true), Admission::Duplicate);
+        assert_eq!(inbox.admit(&done, [1; 32], true), Admission::Duplicate);
     }
 }

@@ -46,11 +46,6 @@ impl Version {
         }
         Ok(Arc::new(Self { revision, time, source: key.source.clone(), id: key.id.clone() }))
     }
-
-    /// The time that the writer said.
-    pub fn time(&self) -> Option<Timestamp> {
-        self.time
-    }
 }
 
 /// A value with the version that last set it. Only a newer version sets it again.

@@ -15,7 +15,6 @@ use crate::ledger::ids::MessageKey;
 use crate::ledger::inbox::Inbox;
 use crate::ledger::input::Input;
 use crate::ledger::moment::Timestamp;
-use crate::ledger::outcome::Outcome;
 use crate::ledger::project::Ticket;
 use crate::ledger::settings::Settings;
 
@@ -43,6 +42,8 @@ pub struct Received {
     /// Parked messages that were offered again: which, under what key if it could be decoded now, and what
     /// became of them.
     pub offered: Vec<(i64, Option<MessageKey>, Decision)>,
+    /// Parked messages that were offered again and had been decided before under their keys.
+    pub decided_before: Vec<i64>,
     /// Messages whose tries alone are over.
     pub no_longer_suspect: Vec<[u8; 32]>,
 }
@@ -50,7 +51,10 @@ pub struct Received {
 impl Store {
     /// Begins a transaction and locks the ledger; waits for who has it.
     pub async fn begin(&self) -> Result<Batch, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = match self.pool.begin().await {
+            Ok(transaction) => transaction,
+            Err(error) => return Err(self.unreachable(error).await),
+        };
         let row = sqlx::query!(
             "select log_last, ticket_last, settings, settings_number, last_at from ledger for update"
         )
@@ -142,6 +146,7 @@ impl Batch {
         save::books(connection, changes).await?;
         parked::insert(connection, &received.parcels).await?;
         parked::count(connection, &received.came_again).await?;
+        parked::decided_before(connection, &received.decided_before, now).await?;
         for (parked_id, key, decision) in &received.offered {
             parked::offered(connection, *parked_id, &decision.outcome, now).await?;
             if let Some(key) = key {
@@ -165,16 +170,5 @@ impl Batch {
     pub async fn roll_back(self) -> Result<(), StoreError> {
         self.transaction.rollback().await?;
         Ok(())
-    }
-}
-
-/// Whether a message was parked by this decision.
-impl Decision {
-    /// The parking, where the message was parked.
-    pub fn parking(&self) -> Option<&crate::ledger::outcome::Parking> {
-        match &self.outcome {
-            Outcome::Parked(parking) => Some(parking),
-            Outcome::Applied | Outcome::Stale | Outcome::Rejected => None,
-        }
     }
 }

@@ -22,6 +22,15 @@ pub enum StoreError {
     /// An error of the database or of the way to it.
     #[error("{}", describe(.0))]
     Database(#[source] sqlx::Error),
+    /// No connection could be had.
+    #[error("PostgreSQL at {server}: {}", describe(.error))]
+    Unreachable {
+        /// Where it was looked for.
+        server: String,
+        /// What came of it.
+        #[source]
+        error: sqlx::Error,
+    },
     /// A migration failed.
     #[error("the schema could not be migrated: {0}")]
     Migrate(#[from] MigrateError),
@@ -50,7 +59,7 @@ impl StoreError {
     /// What to do about it.
     pub fn remedy(&self) -> Remedy {
         match self {
-            StoreError::Database(error) => remedy(error),
+            StoreError::Database(error) | StoreError::Unreachable { error, .. } => remedy(error),
             StoreError::Migrate(_) | StoreError::Schema(_) | StoreError::Row { .. } => Remedy::Stop,
         }
     }
@@ -98,8 +107,9 @@ fn describe(error: &sqlx::Error) -> String {
             format!("PostgreSQL says: {} (SQLSTATE {code})", refusal.message())
         }
         None => match error {
-            sqlx::Error::PoolTimedOut => "PostgreSQL could not be reached in time".to_owned(),
-            other => format!("PostgreSQL: {other}"),
+            sqlx::Error::PoolTimedOut => "no connection could be had in time".to_owned(),
+            sqlx::Error::Io(error) => error.to_string(),
+            other => other.to_string(),
         },
     }
 }

@@ -7,7 +7,7 @@ use super::StoreError;
 use super::rows::Table;
 use crate::ledger::entry::LogNumber;
 use crate::ledger::ids::MessageKey;
-use crate::ledger::inbox::{Fingerprint, Inbox};
+use crate::ledger::inbox::{Fingerprint, Inbox, Known};
 use crate::ledger::moment::Timestamp;
 use crate::ledger::outcome::Outcome;
 
@@ -56,10 +56,10 @@ pub(super) async fn known(connection: &mut PgConnection, keys: &[MessageKey]) ->
     let sources: Vec<_> = keys.iter().map(|key| key.source.to_string()).collect();
     let ids: Vec<_> = keys.iter().map(|key| key.id.to_string()).collect();
     let rows = sqlx::query!(
-        r#"select inbox.source, inbox.id, inbox.fingerprint
+        r#"select inbox.source, inbox.id, inbox.fingerprint, inbox.outcome = 'parked' as "parked!"
              from unnest($1::text[], $2::text[]) asked (source, id)
             cross join lateral (
-                  select source, id, fingerprint from inbox
+                  select source, id, fingerprint, outcome from inbox
                    where inbox.source = asked.source and inbox.id = asked.id) inbox"#,
         &sources,
         &ids,
@@ -69,7 +69,10 @@ pub(super) async fn known(connection: &mut PgConnection, keys: &[MessageKey]) ->
     let table = Table("inbox");
     let known: Result<Vec<_>, StoreError> = rows
         .into_iter()
-        .map(|row| Ok((MessageKey::new(&row.source, &row.id), table.digest(&row.fingerprint)?.0)))
+        .map(|row| {
+            let fingerprint = table.digest(&row.fingerprint)?.0;
+            Ok((MessageKey::new(&row.source, &row.id), Known { fingerprint, parked: row.parked }))
+        })
         .collect();
     Ok(Inbox::of(known?))
 }

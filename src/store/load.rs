@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 use super::StoreError;
 use super::rows::{AccountRecord, OrganizationRecord, ProjectRecord, Table};
-use crate::ledger::account::{Account, Organization};
+use crate::ledger::account::{Account, Chain, Organization};
 use crate::ledger::books::{HOLDERS_SHOWN, Holders, Need, Shelf};
 use crate::ledger::credits::Credits;
 use crate::ledger::ids::{AccountId, OrganizationId, ProjectId};
@@ -63,22 +63,19 @@ pub(super) async fn meet(
                 shelf.queues.get(&owner).map_or(QUEUE_PAGE, |head| head.claims.len().max(QUEUE_PAGE) * 4);
             load_queues(connection, &[owner], page, shelf).await?;
         }
-        Need::Ahead(id) => {
-            let ahead = count_ahead(connection, &id).await?;
-            shelf.ahead.insert(id, ahead);
-        }
+        // For all that wait and are at hand: where one is needed, others will be.
+        Need::Ahead(_) => count_ahead(connection, shelf).await?,
         Need::Members(organization) => {
             let members = load_members(connection, &organization).await?;
+            let missing = members.iter().filter(|id| !shelf.accounts.contains_key(id)).cloned().collect();
+            load_accounts(connection, &missing, shelf).await?;
             shelf.members.insert(organization, members);
         }
         Need::Everyone => {
             let everyone = load_everyone(connection, shelf).await?;
             shelf.everyone = Some(everyone);
         }
-        Need::Holders(account) => {
-            shelf.holders.insert(account.clone(), Holders::default());
-            load_holders(connection, &[account], shelf).await?;
-        }
+        Need::Holders(accounts) => load_holders(connection, &accounts, shelf).await?,
     }
     if shelf.projects.len() > projects_before && !shelf.holders.is_empty() {
         // Stored holders are those that are not on the shelf themselves.
@@ -288,17 +285,27 @@ async fn load_queues(
     load_accounts(connection, &missing, shelf).await
 }
 
-async fn count_ahead(connection: &mut PgConnection, id: &ProjectId) -> Result<i64, StoreError> {
-    let ahead = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from project other
-             join project mine on mine.project_id = $1
-            where coalesce(other.chain_pool, other.chain_account) = coalesce(mine.chain_pool, mine.chain_account)
-              and other.ticket < mine.ticket"#,
-        id.as_str(),
+/// Counts what is ahead of every waiting project on the shelf, in one walk of each of their queues.
+async fn count_ahead(connection: &mut PgConnection, shelf: &mut Shelf) -> Result<(), StoreError> {
+    let waiting = shelf.projects.values().flatten().filter(|project| project.claim.is_some());
+    let queues: BTreeSet<_> =
+        waiting.clone().filter_map(|project| project.chain.as_ref().map(Chain::queue)).collect();
+    let rows = sqlx::query!(
+        r#"select project_id, ahead as "ahead!"
+             from (select project_id, row_number() over (partition by coalesce(chain_pool, chain_account)
+                                                         order by ticket) - 1 as ahead
+                     from project
+                    where ticket is not null and coalesce(chain_pool, chain_account) = any($1)) places
+            where project_id = any($2)"#,
+        &texts(queues),
+        &texts(waiting.map(|project| &project.id)),
     )
-    .fetch_one(connection)
+    .fetch_all(connection)
     .await?;
-    Ok(ahead)
+    for row in rows {
+        shelf.ahead.insert(Table("project").id("project_id", row.project_id)?, row.ahead);
+    }
+    Ok(())
 }
 
 /// Loads, for each account, the holders that an alert would name of those that are not on the shelf.

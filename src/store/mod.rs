@@ -32,6 +32,7 @@ pub use relay::{Lease, RelayStatus};
 pub use reports::{AccountRow, MessageFate, OrganizationRow, ParkedSummary, ProjectFilter, ProjectRow};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection};
 pub use verify::{Finding, Progress, Verification};
 
 /// How to reach the database.
@@ -56,6 +57,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: PgPool,
+    options: PgConnectOptions,
     schema: String,
 }
 
@@ -74,14 +76,36 @@ impl Store {
         let pool = PgPoolOptions::new()
             .max_connections(settings.connections_max)
             .acquire_timeout(CONNECT_TIMEOUT)
-            .connect_lazy_with(options);
-        Ok(Self { pool, schema: settings.schema.clone() })
+            .connect_lazy_with(options.clone());
+        Ok(Self { pool, options, schema: settings.schema.clone() })
     }
 
     /// Checks that the server can be reached and that the schema fits this program.
     pub async fn check(&self) -> Result<(), StoreError> {
-        let mut connection = self.pool.acquire().await?;
+        let mut connection = match self.pool.acquire().await {
+            Ok(connection) => connection,
+            Err(error) => return Err(self.unreachable(error).await),
+        };
         schema::check(&mut connection, &self.schema).await
+    }
+
+    /// The pool only says that it took too long: who was asked, and what came of it, is said by asking once
+    /// more.
+    async fn unreachable(&self, error: sqlx::Error) -> StoreError {
+        let host = self.options.get_host();
+        let port = self.options.get_port();
+        let server = format!("{host}:{port}/{}", self.options.get_database().unwrap_or_default());
+        let error = match error {
+            sqlx::Error::PoolTimedOut => match self.options.connect().await {
+                Ok(connection) => {
+                    connection.close().await.ok();
+                    sqlx::Error::PoolTimedOut
+                }
+                Err(reason) => reason,
+            },
+            other => other,
+        };
+        StoreError::Unreachable { server, error }
     }
 
     /// The schema that is the ledger.

@@ -72,7 +72,7 @@ fn raw_of(envelope: &str, body: Vec<u8>) -> Result<RawMessage, StoreError> {
     })
 }
 
-/// Parks messages. One that is parked already is counted.
+/// Parks messages. One that is parked already is counted, and open again if it was dealt with.
 pub(super) async fn insert(connection: &mut PgConnection, parcels: &[Parcel]) -> Result<(), StoreError> {
     // Few messages are parked, and the same may be there twice: one statement each.
     for parcel in parcels {
@@ -82,7 +82,9 @@ pub(super) async fn insert(connection: &mut PgConnection, parcels: &[Parcel]) ->
             "insert into parked (content_hash, reason, detail, source, message_id, type, waits_for,
                                  received_at, envelope, body)
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::json, $10)
-             on conflict (content_hash) do update set deliveries = parked.deliveries + 1",
+             on conflict (content_hash) do update
+                set deliveries = parked.deliveries + 1, done_at = null, done_outcome = null,
+                    reason = excluded.reason, detail = excluded.detail, waits_for = excluded.waits_for",
             hash.as_slice(),
             reason.as_str(),
             without_nul(detail),
@@ -152,6 +154,26 @@ pub(super) async fn still_due(
     .fetch_all(connection)
     .await?;
     Ok(due.into_iter().collect())
+}
+
+/// Closes rows whose message was decided under its key before.
+pub(super) async fn decided_before(
+    connection: &mut PgConnection,
+    parked_ids: &[i64],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if parked_ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "update parked set due = false, done_at = $2, done_outcome = 'duplicate'
+          where parked_id = any($1) and done_at is null",
+        parked_ids,
+        now.to_offset_date_time(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Writes what became of one that was offered again: done with it, or parked anew.

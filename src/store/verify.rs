@@ -71,6 +71,8 @@ impl Store {
         let projects = check_projects(&mut snapshot, &mut findings).await?;
         check_sums(&mut snapshot, &mut findings).await?;
         check_counters(&mut snapshot, &mut findings).await?;
+        check_plans(&mut snapshot, &mut findings).await?;
+        check_causes(&mut snapshot, &mut findings).await?;
         snapshot.rollback().await?;
         let accounts = u64::try_from(accounts.len()).unwrap_or(u64::MAX);
         Ok(Verification { accounts, projects, entries, notices, findings })
@@ -366,6 +368,60 @@ async fn check_sums(connection: &mut PgConnection, findings: &mut Vec<Finding>) 
             });
         }
     }
+    Ok(())
+}
+
+/// Every entry lies in the stretch of the log that its cause's inbox row names: no message took effect twice.
+async fn check_causes(connection: &mut PgConnection, findings: &mut Vec<Finding>) -> Result<(), StoreError> {
+    let wrong = sqlx::query!(
+        r#"select entry.log_number, entry.account_id, entry.cause_source, entry.cause_id,
+                  inbox.source is not null as "known!"
+             from entry left join inbox
+               on inbox.source = entry.cause_source and inbox.id = entry.cause_id
+            where inbox.source is null or inbox.log_first is null
+               or entry.log_number not between inbox.log_first and inbox.log_last
+            order by 1 limit $1"#,
+        FINDINGS_MAX,
+    )
+    .fetch_all(connection)
+    .await?;
+    findings.extend(wrong.into_iter().map(|row| Finding {
+        place: format!("account {}", row.account_id),
+        what: format!(
+            "entry {} names message {} {} as its cause, {}",
+            row.log_number,
+            row.cause_source,
+            row.cause_id,
+            if row.known {
+                "which wrote another stretch of the log"
+            } else {
+                "which the inbox does not know"
+            }
+        ),
+    }));
+    Ok(())
+}
+
+/// An account's plan is its capacity, or an integrated account's allocation.
+async fn check_plans(connection: &mut PgConnection, findings: &mut Vec<Finding>) -> Result<(), StoreError> {
+    let wrong = sqlx::query!(
+        r#"select account_id, plan, case kind when 'integrated' then allocation else capacity end as "said!"
+             from account
+            where plan <> case kind when 'integrated' then allocation else capacity end
+            order by 1 limit $1"#,
+        FINDINGS_MAX,
+    )
+    .fetch_all(connection)
+    .await?;
+    findings.extend(wrong.into_iter().map(|row| Finding {
+        place: format!("account {}", row.account_id),
+        what: format!(
+            "{} credits of plan are booked, {} are said ({:+})",
+            row.plan,
+            row.said,
+            row.plan - row.said
+        ),
+    }));
     Ok(())
 }
 

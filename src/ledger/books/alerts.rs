@@ -14,14 +14,24 @@ use super::{Books, HOLDERS_SHOWN, Need};
 impl Books<'_> {
     /// One notice for each touched account of which what is raised changed.
     pub(super) fn evaluate_alerts(&mut self, input: &Input) -> Result<(), Need> {
+        let mut due = Vec::new();
         for id in self.touched.accounts.take() {
             let account = self.known_account(&id)?;
             let own_rules = self.rules_of(account)?;
             let built_in = self.ledger.settings.queue_blocked.map(queue_blocked);
             let rules = own_rules.iter().chain(&built_in);
             let books = Measured { balance: account.balance, queued: account.queued };
-            let Some(transition) = evaluate(&account.raised, rules, &books, input.now) else { continue };
-            let body = self.alert(account, &transition)?;
+            let transition = evaluate(&account.raised, rules, &books, input.now);
+            due.extend(transition.map(|transition| (id, transition)));
+        }
+        // All together: each need begins the batch again.
+        let unknown = due.iter().map(|(id, _)| id).filter(|id| !self.shelf.holders.contains_key(id));
+        let unknown: Vec<_> = unknown.cloned().collect();
+        if !unknown.is_empty() {
+            return Err(Need::Holders(unknown));
+        }
+        for (id, transition) in due {
+            let body = self.alert(self.known_account(&id)?, &transition)?;
             self.known_account_mut(&id)?.raised = transition.remembered();
             self.say(&id, NoticeBody::Alert(Box::new(body)), input)?;
         }
@@ -83,7 +93,8 @@ impl Books<'_> {
 
     /// Who holds an account's credits: as far as an alert could name them.
     fn holders(&self, account: &AccountId) -> Result<Vec<Holder>, Need> {
-        let stored = self.shelf.holders.get(account).ok_or_else(|| Need::Holders(account.clone()))?;
+        let stored = self.shelf.holders.get(account);
+        let stored = stored.ok_or_else(|| Need::Holders(vec![account.clone()]))?;
         let on_shelf = self.shelf.projects.values().flatten();
         let untouched = on_shelf.filter(|project| !self.projects.contains_key(&project.id));
         let at_hand = untouched.chain(self.projects.values());

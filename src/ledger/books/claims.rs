@@ -49,7 +49,9 @@ impl Books<'_> {
             let project = self.project(&id)?;
             let chain = project.chain.clone().expect("a waiting project has a chain");
             let turn = self.turn(&chain, &project, &blocked)?;
-            self.note_aside(project.clone(), matches!(turn, Turn::Aside(_)));
+            if self.remember_aside(&project, matches!(turn, Turn::Aside(_))) {
+                self.tell_about(&project.id);
+            }
             match turn {
                 Turn::Fits => self.place_waiting(project, &chain, input)?,
                 Turn::Aside(_) | Turn::Behind => {}
@@ -130,6 +132,8 @@ impl Books<'_> {
             let chain = project.chain.clone().expect("a waiting project has a chain");
             let position = self.position(&project, &chain, claim.ticket)?;
             let aside = self.aside(&chain, project.target().held)?;
+            // What is told is remembered, so that a walk that comes by later does not tell it again.
+            self.remember_aside(&project, aside.is_some());
             let shortfall = self.shortfall(&chain, project.growth())?;
             let position = Some(position);
             let body = HoldBody { position, shortfall, aside, ..hold_body(&project, HoldState::Queued) };
@@ -220,12 +224,12 @@ impl Books<'_> {
         self.say(&chain.account, NoticeBody::Hold(body), input)
     }
 
-    /// Remembers whether a waiting claim is aside, and has it told where that changed.
-    fn note_aside(&mut self, mut project: Project, aside: bool) {
-        let Some(claim) = project.claim.as_mut().filter(|claim| claim.aside != aside) else { return };
-        claim.aside = aside;
-        self.tell_about(&project.id);
-        self.put(project);
+    /// Remembers whether a waiting claim is aside. Says whether that is new.
+    fn remember_aside(&mut self, project: &Project, aside: bool) -> bool {
+        let Some(claim) = project.claim.filter(|claim| claim.aside != aside) else { return false };
+        let claim = Some(Claim { aside, ..claim });
+        self.put(Project { claim, ..project.clone() });
+        true
     }
 
     fn position(&mut self, project: &Project, chain: &Chain, ticket: Ticket) -> Result<i64, Need> {

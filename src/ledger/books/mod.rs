@@ -71,6 +71,16 @@ pub struct Decision {
     pub log: Option<(LogNumber, LogNumber)>,
 }
 
+impl Decision {
+    /// The parking, where the message was parked.
+    pub fn parking(&self) -> Option<&Parking> {
+        match &self.outcome {
+            Outcome::Parked(parking) => Some(parking),
+            Outcome::Applied | Outcome::Stale | Outcome::Rejected => None,
+        }
+    }
+}
+
 /// What a batch changed, to be saved as a whole.
 #[derive(Clone, Debug)]
 pub struct Changes {

@@ -50,8 +50,12 @@ impl Books<'_> {
         let changed_hands = *project.account.get() != account_before;
         let chain = self.follow_account(&mut project, changed_hands, input)?;
         let refused = self.move_to_target(project, &chain, input)?;
-        if let Some(old) = old_chain.filter(|old| old.queue() != chain.queue()) {
-            self.place_claims(old.queue(), input)?;
+        // An account that has left a pool, or come to one, has its claims elsewhere than what it used up.
+        for account in old_chain.iter().flat_map(Chain::iter).chain(chain.iter()) {
+            let queue = self.known_account(account)?.chain().queue().clone();
+            if queue != *chain.queue() {
+                self.place_claims(&queue, input)?;
+            }
         }
         Ok(if refused { Outcome::Rejected } else { Outcome::Applied })
     }

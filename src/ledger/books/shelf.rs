@@ -54,10 +54,10 @@ pub enum Need {
     Queue(AccountId),
     /// How many claims are ahead of this project.
     Ahead(ProjectId),
-    /// The holders of this account's credits.
-    Holders(AccountId),
-    /// The accounts of this organization.
+    /// The holders of these accounts' credits.
+    Holders(Vec<AccountId>),
+    /// The accounts of this organization, themselves too.
     Members(OrganizationId),
-    /// All accounts.
+    /// All accounts, and their organizations.
     Everyone,
 }

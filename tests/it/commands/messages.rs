@@ -29,6 +29,7 @@ fn explain_tells_the_outcome_the_reason_and_the_entries_of_a_message() {
         "detail",
         "entries",
         "id",
+        "notices",
         "outcome",
         "reason",
         "received_at",

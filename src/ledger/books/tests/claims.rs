@@ -1,11 +1,14 @@
 //! Claims that do not fit: who waits, who is refused, who goes first (DESIGN 1.2).
 
 use super::rules::Story;
-use super::world::{account_id, integrated, organization, project, project_id, standalone};
-use crate::ledger::account::{Mode, OnInsufficient};
+use super::world::{
+    account_fact, account_id, integrated, organization, organization_id, project, project_id, standalone,
+};
+use crate::ledger::account::{Kind, Mode, OnInsufficient};
 use crate::ledger::balance::Queued;
 use crate::ledger::books::LogRecord;
 use crate::ledger::credits::Credits;
+use crate::ledger::input::{AccountFact, Fact};
 use crate::ledger::notice::{Aside, HoldBody, HoldState, NoticeBody, Obstacle, Shortfall};
 use crate::ledger::outcome::Outcome;
 use crate::ledger::project::State;
@@ -211,4 +214,70 @@ fn what_is_used_up_can_be_held_by_nobody_so_it_counts_against_the_limit() {
     assert_eq!(states(&story, &["giant", "p"]), [State::Queued, State::Held]);
     let aside = Aside { account_id: account_id("payg"), limit: Credits(6) };
     assert_eq!(hold_notices(&story)[0].aside, Some(aside));
+}
+
+/// An account that consumes, queues, and has 10 credits in a pool or of its own.
+fn consuming(kind: Kind) -> Fact {
+    Fact::Account(AccountFact {
+        kind: Some(kind),
+        organization_id: Some(organization_id("org")),
+        capacity: Some(Credits(10)),
+        allocation: Some(Credits(10)),
+        mode: Some(Mode::Consume),
+        on_insufficient: Some(OnInsufficient::Queue),
+        ..account_fact("team")
+    })
+}
+
+/// `p` has used up 8 of 10 credits while `team` was of `kind`, and `q` waits for 5 since it is of another.
+fn moved_after_use(kind: Kind, then: Kind) -> Story {
+    let mut story = Story::of_ten();
+    story.say(1, organization("org", 20));
+    story.say(1, consuming(kind));
+    story.say(1, project("p", "team", Some("finalized"), Some(8)));
+    story.say(2, consuming(then));
+    story.say(1, project("q", "team", Some("started"), Some(5)));
+    assert_eq!(story.state("q"), State::Queued);
+    story
+}
+
+#[test]
+fn credits_that_come_back_from_an_earlier_chain_place_the_accounts_own_claims() {
+    for (kind, then) in [(Kind::Integrated, Kind::Connected), (Kind::Connected, Kind::Integrated)] {
+        let mut corrected = moved_after_use(kind, then);
+        corrected.say(2, project("p", "team", None, Some(1)));
+        assert_eq!(corrected.state("q"), State::Held);
+        let mut given_away = moved_after_use(kind, then);
+        given_away.say(2, project("p", "own", None, None));
+        assert_eq!(given_away.state("q"), State::Held);
+    }
+}
+
+#[test]
+fn what_is_told_of_a_claim_aside_is_told_once() {
+    let mut story = Story::of_ten();
+    story.say(1, project("p", "own", Some("started"), Some(8)));
+    story.say(1, project("q", "own", Some("started"), Some(5)));
+    story.say(1, project("r", "own", Some("started"), Some(3)));
+    story.say(2, project("r", "own", None, Some(11)));
+    assert!(hold_notices(&story).last().unwrap().aside.is_some());
+    let told = hold_notices(&story).len();
+    story.say(2, project("p", "own", Some("finalized"), None));
+    assert_eq!(states(&story, &["q", "r"]), [State::Held, State::Queued]);
+    assert_eq!(hold_notices(&story).len(), told);
+}
+
+#[test]
+fn a_later_claim_may_pass_those_that_wait_behind_one_of_their_own() {
+    let mut story = Story::new();
+    story.say(1, organization("org", 6));
+    story.say(1, integrated("a", "org", 6, OnInsufficient::Queue));
+    story.say(1, integrated("b", "org", 7, OnInsufficient::Queue));
+    story.say(1, project("p2", "a", Some("started"), Some(1)));
+    story.say(1, project("p0", "a", Some("started"), Some(6)));
+    story.say(2, project("p2", "a", None, Some(2)));
+    let before = story.world.clone();
+    story.say(1, project("p5", "b", Some("started"), Some(1)));
+    assert_eq!(story.state("p5"), State::Held);
+    story.world.check_nobody_was_overtaken(&before);
 }
