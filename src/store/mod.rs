@@ -92,9 +92,6 @@ impl Store {
     /// The pool only says that it took too long: who was asked, and what came of it, is said by asking once
     /// more.
     async fn unreachable(&self, error: sqlx::Error) -> StoreError {
-        let host = self.options.get_host();
-        let port = self.options.get_port();
-        let server = format!("{host}:{port}/{}", self.options.get_database().unwrap_or_default());
         let error = match error {
             sqlx::Error::PoolTimedOut => match self.options.connect().await {
                 Ok(connection) => {
@@ -105,7 +102,7 @@ impl Store {
             },
             other => other,
         };
-        StoreError::Unreachable { server, error }
+        unreachable(&self.options, error)
     }
 
     /// The schema that is the ledger.
@@ -117,4 +114,11 @@ impl Store {
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// No connection could be had by `options`.
+fn unreachable(options: &PgConnectOptions, error: sqlx::Error) -> StoreError {
+    let database = options.get_database().unwrap_or_default();
+    let server = format!("{}:{}/{database}", options.get_host(), options.get_port());
+    StoreError::Unreachable { server, error }
 }

@@ -8,7 +8,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 
-use super::StoreError;
+use super::{StoreError, unreachable};
 
 static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 
@@ -58,7 +58,8 @@ pub async fn migrate(
     let runtime_role = runtime.get_username().to_owned();
     let owner = PgConnectOptions::from_str(owner_url.unwrap_or(runtime_url).expose_secret())?;
     let owner_is_runtime = owner.get_username() == runtime_role;
-    let mut connection = owner.options([("search_path", schema)]).connect().await?;
+    let owner = owner.options([("search_path", schema)]);
+    let mut connection = owner.connect().await.map_err(|error| unreachable(&owner, error))?;
 
     let quoted = quote(schema);
     execute(&mut connection, format!("create schema if not exists {quoted}")).await?;

@@ -36,15 +36,15 @@ fn spoilt(good: &str, bad: &str) -> Message {
 }
 
 /// A project message with other data.
-fn with_data(data: Value) -> Message {
-    message("bad", "project.status_changed.v1", &data)
+fn with_data(data: &Value) -> Message {
+    message("bad", "project.status_changed.v1", data)
 }
 
 fn unreadable() -> Vec<Case> {
     let mut batch = raw(format!("[{}]", text()));
-    batch.content_type = "application/cloudevents-batch+json".to_owned();
+    "application/cloudevents-batch+json".clone_into(&mut batch.content_type);
     let mut plain = raw(text());
-    plain.content_type = "text/plain".to_owned();
+    "text/plain".clone_into(&mut plain.content_type);
     let oversize = format!("{}{}", text(), " ".repeat(256 * 1024));
     vec![
         case(raw("not json"), "not_json", "body: "),
@@ -90,13 +90,13 @@ fn wrong_data() -> Vec<Case> {
         let mut data =
             json!({ "project_id": "bad", "account_id": "studio", "status": "started", "credits": 5 });
         data.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        with_data(data)
+        with_data(&data)
     };
     vec![
-        case(with_data(json!(null)), "invalid_data", "data: "),
-        case(with_data(json!([1])), "invalid_data", "data: "),
+        case(with_data(&json!(null)), "invalid_data", "data: "),
+        case(with_data(&json!([1])), "invalid_data", "data: "),
         case(
-            with_data(json!({ "project_id": "bad", "status": "started" })),
+            with_data(&json!({ "project_id": "bad", "status": "started" })),
             "invalid_data",
             "data.account_id: ",
         ),

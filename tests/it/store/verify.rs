@@ -47,7 +47,7 @@ fn books() -> World {
 /// Something that is done to the books, and what `verify` must find: where, and words of what.
 type Case = (&'static str, &'static [(&'static str, &'static str)]);
 
-const CASES: [Case; 13] = [
+const CASES: [Case; 14] = [
     (
         "update creditd.entry set credits = credits + 5 where log_number = 2",
         &[
@@ -115,7 +115,12 @@ const CASES: [Case; 13] = [
         &[
             ("account studio", "total is 99, its entries say 100 (-1)"),
             ("account studio", "plan is 99, its entries say 100 (-1)"),
+            ("account studio", "99 credits of plan are booked, 100 are said (-1)"),
         ],
+    ),
+    (
+        "update creditd.account set capacity = 90 where account_id = 'studio'",
+        &[("account studio", "100 credits of plan are booked, 90 are said (+10)")],
     ),
     (
         "update creditd.project set held = held + 1 where project_id = 'one'",
@@ -167,6 +172,23 @@ fn verify_finds_what_was_tampered_with_where_and_by_how_much() {
         world.as_superuser(RESTORE);
     }
     world.assert_verified();
+}
+
+#[test]
+fn verify_finds_entries_that_their_cause_does_not_account_for() {
+    let world = books();
+    world.tamper("update creditd.inbox set log_first = 8, log_last = 8 where id = 'g'");
+    world.tamper("delete from creditd.inbox where id = 'p1'");
+    let (code, _) = world.failure(&["verify"]);
+    assert_eq!(code, 1);
+    let output = world.run(&["verify"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    for finding in [
+        "account studio: entry 2 names message /test p1 as its cause, which the inbox does not know",
+        "account other: entry 7 names message /test g as its cause, which wrote another stretch of the log",
+    ] {
+        assert!(said.contains(finding), "{said}");
+    }
 }
 
 #[test]
