@@ -186,6 +186,8 @@ create table parked (
     -- What would let it be applied, such as account:acme; and whether that has come.
     waits_for       text collate "C",
     due             boolean not null default false,
+    -- How often it was offered again since the last offer that came to an end: a process died of the others.
+    offers          integer not null default 0,
     deliveries      bigint not null default 1,
     received_at     timestamptz not null,
     -- Routing key, content type, headers and properties. json and not jsonb: it keeps \u0000.

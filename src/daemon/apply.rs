@@ -18,7 +18,7 @@ use super::progress::Heartbeat;
 use super::settings::{Adoption, adopt};
 use crate::broker::DeliveryTag;
 use crate::ledger::settings::{Order, Settings};
-use crate::store::{Remedy, Store, StoreError};
+use crate::store::{ParkedRow, Remedy, Store, StoreError};
 
 /// How often due parked messages are looked for without being told.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
@@ -73,6 +73,13 @@ struct Turn {
     sweep: bool,
 }
 
+impl Turn {
+    /// Whether to look for due messages. Not before it is known whether messages come here.
+    fn may_sweep(&self) -> bool {
+        self.sweep && self.link.is_some()
+    }
+}
+
 impl Apply {
     /// Applies what `inbox` brings until told to stop. New settings come by `reloaded`.
     pub(super) async fn run(
@@ -108,10 +115,10 @@ impl Apply {
                     }
                 }
                 // What may be due is looked for as soon as nothing else waits.
-                () = std::future::ready(()), if turn.sweep => {}
+                () = std::future::ready(()), if turn.may_sweep() => {}
             }
             // Whoever stands by looks too: it is not told when it becomes the one that messages come to.
-            let may_sweep = turn.sweep && !self.stop.is_cancelled();
+            let may_sweep = turn.may_sweep() && !self.stop.is_cancelled();
             if may_sweep && let Err(error) = self.sweep(&mut turn).await {
                 break Err(error);
             }
@@ -133,9 +140,9 @@ impl Apply {
                     run.clear();
                     turn.consuming = link.alone;
                     turn.link = Some(link);
+                    turn.sweep = true;
                     if turn.consuming {
                         self.adopt().await?;
-                        turn.sweep = true;
                     }
                 }
                 Received::Delivered { arrival, tag, suspect: false } => {
@@ -171,23 +178,47 @@ impl Apply {
     async fn sweep(&mut self, turn: &mut Turn) -> Result<(), ApplyError> {
         turn.sweep = false;
         let limit = i64::try_from(self.messages_max).unwrap_or(i64::MAX);
-        let due = match self.store.due_messages(limit).await {
-            Ok(due) => due,
-            // The next batch, or the next look, waits it out.
-            Err(error) if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) => return Ok(()),
-            Err(error) => return Err(error.into()),
+        let offered = match self.store.due_messages(limit).await {
+            Ok(due) => self.offer(due, turn).await,
+            Err(error) => Err(error.into()),
         };
-        turn.sweep = due.len() == self.messages_max;
-        if due.is_empty() {
+        match offered {
+            // The next batch, or the next look, waits it out.
+            Err(ApplyError::Store(error)) if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Offers what is due: together what wasn't offered before, and alone what was in hand when a process
+    /// died, as for deliveries. After the third death alone it is parked for good.
+    async fn offer(&mut self, due: Vec<ParkedRow>, turn: &mut Turn) -> Result<(), ApplyError> {
+        let found = due.len();
+        let (fresh, unended): (Vec<_>, Vec<_>) = due.into_iter().partition(|row| row.unended_offers == 0);
+        // Whoever stands by leaves the counting to the one that messages come to.
+        let alone = unended.into_iter().next().filter(|_| turn.consuming);
+        let is_suspect = alone.as_ref().is_some_and(|row| row.unended_offers > TRIES_ALONE_MAX);
+        let rows = match alone {
+            Some(row) => vec![row],
+            None => fresh,
+        };
+        let is_all = rows.len() == found && found < self.messages_max;
+        if rows.is_empty() {
             return Ok(());
         }
+        if turn.consuming && !is_suspect {
+            let ids: Vec<_> = rows.iter().map(|row| row.parked_id).collect();
+            self.store.count_offers(&ids).await?;
+        }
         let now = clock();
-        let offer = |parked: crate::store::ParkedRow| Arrival::offer(parked.raw, parked.parked_id, now);
-        let offers: Vec<_> = due.into_iter().map(offer).collect();
+        let offer = |row: ParkedRow| match is_suspect {
+            true => Arrival::offer_undecoded(row.raw, row.parked_id, now),
+            false => Arrival::offer(row.raw, row.parked_id, now),
+        };
+        let offers: Vec<_> = rows.into_iter().map(offer).collect();
         let never = CancellationToken::new();
         if let Some(committed) = self.apply(&offers, &never, turn.consuming).await? {
             info!(applied = committed.decided, parked = committed.parked, "offered parked messages again");
-            turn.sweep |= committed.appeared;
+            turn.sweep = committed.appeared || !is_all;
         }
         Ok(())
     }

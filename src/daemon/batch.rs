@@ -56,6 +56,11 @@ impl Arrival {
         Self { parked_id: Some(parked_id), ..Self::decode(raw, received_at) }
     }
 
+    /// A parked message that was in hand alone at so many deaths that it is not decoded again.
+    pub(super) fn offer_undecoded(raw: RawMessage, parked_id: i64, received_at: Timestamp) -> Self {
+        Self { parked_id: Some(parked_id), suspect: None, ..Self::undecoded(raw, received_at) }
+    }
+
     /// The hash by which a suspect's tries are counted.
     pub(super) fn suspect(&self) -> Option<&[u8; 32]> {
         self.suspect.as_ref()

@@ -36,6 +36,8 @@ pub struct ParkedRow {
     pub parked_id: i64,
     /// The message as it came.
     pub raw: RawMessage,
+    /// How many of its last offers came to no end.
+    pub unended_offers: i32,
 }
 
 /// PostgreSQL's texts can't hold NUL.
@@ -166,7 +168,7 @@ pub(super) async fn decided_before(
         return Ok(());
     }
     sqlx::query!(
-        "update parked set due = false, done_at = $2, done_outcome = 'duplicate'
+        "update parked set due = false, offers = 0, done_at = $2, done_outcome = 'duplicate'
           where parked_id = any($1) and done_at is null",
         parked_ids,
         now.to_offset_date_time(),
@@ -191,7 +193,7 @@ pub(super) async fn offered(
     let done_at: Option<OffsetDateTime> = parking.is_none().then(|| now.to_offset_date_time());
     sqlx::query!(
         "update parked
-            set due = false, done_at = $2, done_outcome = $3, reason = coalesce($4, reason),
+            set due = false, offers = 0, done_at = $2, done_outcome = $3, reason = coalesce($4, reason),
                 detail = coalesce($5, detail), waits_for = $6
           where parked_id = $1",
         parked_id,
@@ -210,15 +212,26 @@ impl Store {
     /// Parked messages whose reason may have gone, oldest first, `limit` at most.
     pub async fn due_messages(&self, limit: i64) -> Result<Vec<ParkedRow>, StoreError> {
         let rows = sqlx::query!(
-            r#"select parked_id, envelope::text as "envelope!", body from parked
+            r#"select parked_id, offers, envelope::text as "envelope!", body from parked
                 where due and done_at is null order by parked_id limit $1"#,
             limit,
         )
         .fetch_all(&self.pool)
         .await?;
         rows.into_iter()
-            .map(|row| Ok(ParkedRow { parked_id: row.parked_id, raw: raw_of(&row.envelope, row.body)? }))
+            .map(|row| {
+                let raw = raw_of(&row.envelope, row.body)?;
+                Ok(ParkedRow { parked_id: row.parked_id, raw, unended_offers: row.offers })
+            })
             .collect()
+    }
+
+    /// Counts one more offer of each, before it is made.
+    pub async fn count_offers(&self, parked_ids: &[i64]) -> Result<(), StoreError> {
+        sqlx::query!("update parked set offers = offers + 1 where parked_id = any($1)", parked_ids)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
     }
 
     /// Counts one more try of a message alone, before it is tried. Says the how manyth it is.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Message, World};
+use crate::support::{Message, World, wait_until};
 
 /// A world in which a grant is parked whose account has appeared since, and nobody was told that it is due:
 /// [`DUE`] does.
@@ -51,4 +51,40 @@ fn what_a_dead_daemon_left_to_offer_is_offered_by_the_one_that_stood_by_though_n
     assert_eq!(world.json(&["explain", "message", "/test", "grant"])["outcome"], "applied");
     world.assert_verified();
     assert!(second.stop().success());
+}
+
+#[test]
+fn an_offer_that_was_alone_in_hand_at_three_deaths_is_parked_for_good_and_the_others_are_applied() {
+    let world = World::new();
+    let daemon = world.daemon();
+    world.publish(&[Message::grant("deadly", "late", 50), Message::grant("harmless", "later", 7)]);
+    world.wait_for_messages(&["deadly", "harmless"]);
+    world.as_owner("update creditd.parked set waits_for = null");
+    world.publish(&[
+        Message::account("a1", "late", 1, json!({ "capacity": 100 })),
+        Message::account("a2", "later", 1, json!({ "capacity": 100 })),
+    ]);
+    world.wait_for_messages(&["a1", "a2"]);
+    assert!(daemon.stop().success());
+    // The first of the two is something that the daemon dies of.
+    let locked = world.hold_open("select from creditd.account where account_id = 'late' for update");
+    world.as_owner(DUE);
+    for death in 1..=4 {
+        let mut daemon = world.daemon();
+        world.wait_until_somebody_is_blocked();
+        daemon.kill();
+        world.end_daemons_backends();
+        assert_eq!(
+            world.number("select max(offers)::bigint from creditd.parked where message_id = 'deadly'"),
+            death
+        );
+    }
+    let daemon = world.daemon();
+    wait_until("the other one is applied", || world.balance("later") == Some((107, 0, 0, 107)));
+    let parked = world.parked();
+    assert_eq!((parked.len(), &parked[0]["reason"]), (1, &json!("suspect")), "{parked:?}");
+    drop(locked);
+    assert_eq!(world.balance("late"), Some((100, 0, 0, 100)));
+    world.assert_verified();
+    assert!(daemon.stop().success());
 }

@@ -37,11 +37,7 @@ fn die_of_it(world: &World) {
     let mut daemon = world.daemon();
     world.wait_until_somebody_is_blocked();
     daemon.kill();
-    // PostgreSQL notices a client's death only once its lock has come or timed out.
-    world.as_superuser(
-        "select pg_terminate_backend(pid, 10000) from pg_stat_activity
-          where datname = current_database() and usename = 'creditd'",
-    );
+    world.end_daemons_backends();
 }
 
 #[test]

@@ -405,6 +405,15 @@ impl World {
         assert!(self.daemon_named("declares").stop().success());
     }
 
+    /// Ends the sessions of daemons that were killed: PostgreSQL notices a client's death only once its lock
+    /// has come or timed out.
+    pub(crate) fn end_daemons_backends(&self) {
+        self.as_superuser(
+            "select pg_terminate_backend(pid, 10000) from pg_stat_activity
+              where datname = current_database() and usename = 'creditd'",
+        );
+    }
+
     /// Runs statements as PostgreSQL's superuser.
     pub(crate) fn as_superuser(&self, statements: &str) {
         blocking(async {
