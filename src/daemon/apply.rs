@@ -67,6 +67,9 @@ struct Waiting {
 #[derive(Default)]
 struct Turn {
     link: Option<Link>,
+    /// Whether something that came by the link was left undone. An acknowledgement covers all before it, so
+    /// nothing that came later may be acknowledged any more: all of it will come again.
+    left_undone: bool,
     /// Whether messages come here, and so whether this daemon sets the ledger's settings.
     consuming: bool,
     /// Whether parked messages may be due.
@@ -138,6 +141,7 @@ impl Apply {
                 Received::Connected(link) => {
                     // What came by the old connection will come again.
                     run.clear();
+                    turn.left_undone = false;
                     turn.consuming = link.alone;
                     turn.link = Some(link);
                     turn.sweep = true;
@@ -150,8 +154,9 @@ impl Apply {
                 }
                 Received::Delivered { arrival, tag, suspect: true } => {
                     self.deliver(std::mem::take(&mut run), turn).await?;
-                    if let Some(arrival) = self.count_try(*arrival, turn).await? {
-                        self.deliver(vec![Waiting { arrival, tag }], turn).await?;
+                    match self.count_try(*arrival, turn).await? {
+                        Some(arrival) => self.deliver(vec![Waiting { arrival, tag }], turn).await?,
+                        None => turn.left_undone = true,
                     }
                 }
             }
@@ -162,10 +167,13 @@ impl Apply {
     /// Applies delivered messages and acknowledges them.
     async fn deliver(&mut self, run: Vec<Waiting>, turn: &mut Turn) -> Result<(), ApplyError> {
         let Some(last) = run.last().map(|waiting| waiting.tag) else { return Ok(()) };
-        let Some(link) = &mut turn.link else { return Ok(()) };
+        let Some(link) = turn.link.as_mut().filter(|_| !turn.left_undone) else { return Ok(()) };
         turn.consuming = true;
         let arrivals: Vec<_> = run.into_iter().map(|waiting| waiting.arrival).collect();
-        let Some(committed) = self.apply(&arrivals, &link.over, true).await? else { return Ok(()) };
+        let Some(committed) = self.apply(&arrivals, &link.over, true).await? else {
+            turn.left_undone = true;
+            return Ok(());
+        };
         turn.sweep |= committed.appeared;
         if let Err(error) = link.acknowledger.acknowledge_through(last).await {
             debug!(%error, "the acknowledgement failed; the messages will come again, and do nothing");
@@ -226,7 +234,8 @@ impl Apply {
     /// Counts a suspect's try before it is decoded. After the third death alone it stays undecoded, to be
     /// parked. `None` if the connection is over.
     async fn count_try(&mut self, suspect: Arrival, turn: &mut Turn) -> Result<Option<Arrival>, ApplyError> {
-        let (Some(hash), Some(link)) = (suspect.suspect().copied(), &turn.link) else { return Ok(None) };
+        let link = turn.link.as_ref().filter(|_| !turn.left_undone);
+        let (Some(hash), Some(link)) = (suspect.suspect().copied(), link) else { return Ok(None) };
         let mut backoff = Backoff::new();
         loop {
             match self.store.count_try(&hash).await {

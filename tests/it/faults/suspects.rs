@@ -65,6 +65,29 @@ fn a_message_that_was_alone_in_hand_at_three_deaths_is_parked_undecoded_and_the_
 }
 
 #[test]
+fn what_was_left_undone_when_the_daemon_stopped_is_not_acknowledged_with_what_came_after_it() {
+    let (mut world, locked) = world_with_a_deadly_message();
+    for _ in 0..DEATHS_AMONG_OTHERS {
+        die_of_it(&world);
+    }
+    drop(locked);
+    // All of them are suspects now, and none can be counted; a message behind them could be applied.
+    let uncountable = world.hold_open("lock table creditd.suspect in exclusive mode");
+    world.publish(&[Message::project("h4", "brief-4", "harmless", 1, "started", 10)]);
+    world.set("CREDITD__DATABASE__LOCK_TIMEOUT_S", "1");
+    let daemon = world.daemon();
+    world.wait_until_somebody_is_blocked();
+    assert!(daemon.stop().success());
+    drop(uncountable);
+
+    let daemon = world.daemon();
+    world.wait_for_messages(&["deadly", "h1", "h2", "h3", "h4"]);
+    assert_eq!(world.balance("harmless"), Some((100, 40, 0, 60)));
+    world.assert_verified();
+    assert!(daemon.stop().success());
+}
+
+#[test]
 fn a_suspect_that_comes_through_before_its_third_death_alone_is_cleared() {
     let (world, locked) = world_with_a_deadly_message();
     for _ in 0..DEATHS_AMONG_OTHERS + DEATHS_ALONE_MAX - 1 {
