@@ -170,7 +170,7 @@ impl Apply {
         let Some(link) = turn.link.as_mut().filter(|_| !turn.left_undone) else { return Ok(()) };
         turn.consuming = true;
         let arrivals: Vec<_> = run.into_iter().map(|waiting| waiting.arrival).collect();
-        let Some(committed) = self.apply(&arrivals, &link.over, true).await? else {
+        let Some(committed) = self.apply(arrivals, &link.over, true).await? else {
             turn.left_undone = true;
             return Ok(());
         };
@@ -224,7 +224,7 @@ impl Apply {
         };
         let offers: Vec<_> = rows.into_iter().map(offer).collect();
         let never = CancellationToken::new();
-        if let Some(committed) = self.apply(&offers, &never, turn.consuming).await? {
+        if let Some(committed) = self.apply(offers, &never, turn.consuming).await? {
             info!(applied = committed.decided, parked = committed.parked, "offered parked messages again");
             turn.sweep = committed.appeared || !is_all;
         }
@@ -259,15 +259,15 @@ impl Apply {
     /// by other settings and this daemon is not the one that sets them.
     async fn apply(
         &self,
-        arrivals: &[Arrival],
+        arrivals: Vec<Arrival>,
         over: &CancellationToken,
         consuming: bool,
     ) -> Result<Option<Committed>, ApplyError> {
         let mut total = Committed::default();
         let mut backoff = Backoff::new();
         // A part that the database refuses is halved until the message at fault stands alone.
-        let mut parts = vec![arrivals.to_vec()];
-        while let Some(part) = parts.pop() {
+        let mut parts = vec![arrivals];
+        while let Some(mut part) = parts.pop() {
             self.heartbeat.beat();
             match batch::apply(&self.store, &part, &self.settings).await {
                 Ok(Attempt::Committed(committed)) => {
@@ -285,9 +285,9 @@ impl Apply {
                 }
                 Err(error) => match error.remedy() {
                     Remedy::Bisect if part.len() > 1 => {
-                        let (head, tail) = part.split_at(part.len() / 2);
-                        parts.push(tail.to_vec());
-                        parts.push(head.to_vec());
+                        let tail = part.split_off(part.len() / 2);
+                        parts.push(tail);
+                        parts.push(part);
                     }
                     // What refuses even the parking is no message's fault.
                     Remedy::Bisect if part.iter().all(Arrival::is_unusable) => {

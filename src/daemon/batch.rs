@@ -17,7 +17,7 @@ use crate::ledger::settings::Settings;
 use crate::store::{InboxRow, Parcel, Received, Repeated, Store, StoreError};
 
 /// A message on its way through a batch.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Arrival {
     raw: RawMessage,
     received_at: Timestamp,
@@ -28,7 +28,7 @@ pub(super) struct Arrival {
     suspect: Option<[u8; 32]>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Content {
     Decoded(Message, Fingerprint),
     /// It was decoded, and the database refused what it leads to.
