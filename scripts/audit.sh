@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the dependencies are: banned or doubled crates, licenses, sources, and, where the database can be
+# What the dependencies are: banned crates and wildcard versions, licenses, sources, and, where the database can be
 # fetched, known vulnerabilities.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 require_toolchain
 if ! cargo deny --version >/dev/null 2>&1; then
     say "installing cargo-deny (some minutes, once)"
-    cargo install --locked cargo-deny
+    cargo install --locked cargo-deny@0.20.2
 fi
 
 step "bans, licenses, sources" cargo deny --locked check bans licenses sources

@@ -127,7 +127,7 @@ say "accounts: balances, and the alerts that are raised"
 say "alerts that were raised, changed and resolved on the way"
 alerts_told
 say "projects that wait for credits"
-"$creditd" project list --state queued
+"$creditd" project list --waiting
 say "messages that were parked, and why (\`creditd parked list\` shows each)"
 parked_by_reason
 say "the books, recomputed from the entries alone"
@@ -141,9 +141,9 @@ In another shell:
     . $work/env
     alias creditd=$creditd
     creditd account show atelier-brandt
-    creditd project list --state queued
+    creditd project list --waiting
     creditd parked list
-    creditd explain message /projects P-00042-2
+    creditd explain message /projects P-00001-2
     creditd sandbox publish --seed $seed --projects $projects     # all duplicates: nothing changes
 The daemon's log is in $work/creditd.log
 TEXT

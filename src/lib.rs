@@ -4,6 +4,8 @@
 //! The way of a message: [`broker`] delivers it, [`contract`] decodes it, [`store`] loads what it touches,
 //! [`ledger`] decides, [`store`] saves, [`broker`] acknowledges; then the relay in [`daemon`] publishes what
 //! was written.
+//!
+//! "DESIGN 1.1" in a comment is that section of `docs/design.md`.
 
 pub mod broker;
 pub mod cli;

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use super::CommandError;
 use crate::config::Config;
+use crate::logging::LogFormat;
 use crate::{daemon, logging};
 
 /// Sets the stacks of all threads but the main one.
@@ -15,11 +16,15 @@ const STACK_VARIABLE: &str = "RUST_MIN_STACK";
 /// creditd sees it. Only what is used of a stack takes memory.
 const STACK_BYTES: u32 = 512 * 1024 * 1024;
 
-pub(super) fn run(config_file: Option<&Path>) -> Result<(), CommandError> {
+/// Runs the daemon; with `json`, its log is for programs even on a terminal.
+pub(super) fn run(config_file: Option<&Path>, json: bool) -> Result<(), CommandError> {
     if std::env::var_os(STACK_VARIABLE).is_none() {
         return Err(again_with_larger_stacks());
     }
-    let config = Config::load(config_file)?;
+    let mut config = Config::load(config_file)?;
+    if json {
+        config.log.format = LogFormat::Json;
+    }
     let log = logging::init(&config.log)?;
     let file = config_file.map(Path::to_owned);
     let reload = Box::new(move || Config::load(file.as_deref()));

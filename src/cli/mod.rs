@@ -127,8 +127,8 @@ pub fn run() -> ExitCode {
         Command::CheckConfig => return check_config::run(config, json),
         // The keeper's servers die with the thread that started them: it must be this one.
         Command::SandboxKeeper(args) => keeper::keep(&args).map_err(CommandError::from),
-        Command::Sandbox(command) => sandbox::run(command, config),
-        Command::Run => daemon::run(config),
+        Command::Sandbox(command) => sandbox::run(command, config, json),
+        Command::Run => daemon::run(config, json),
         Command::Migrate => asynchronously(migrate::run(config, json)),
         Command::Account(command) => asynchronously(account::run(command, config, json)),
         Command::Organization(command) => asynchronously(organization::run(command, config, json)),

@@ -65,7 +65,7 @@ pub(super) fn or_dash(text: Option<impl ToString>) -> String {
 /// Says, where programs don't read it, that a list may go on.
 pub(super) fn note_limit(shown: usize, limit: u32) {
     if u32::try_from(shown).is_ok_and(|shown| shown == limit) {
-        eprintln!("creditd: only the first {limit} are shown; --limit shows more");
+        eprintln!("creditd: only the first {limit} are shown; there may be more, which --limit shows");
     }
 }
 

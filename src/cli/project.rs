@@ -19,6 +19,9 @@ pub(super) enum ProjectCommand {
         /// Only those in this state.
         #[arg(long, value_name = "STATE", value_parser = State::ALL.map(State::as_str))]
         state: Option<String>,
+        /// Only those that wait for credits, whether they hold some already or none.
+        #[arg(long)]
+        waiting: bool,
         /// At most so many.
         #[arg(long, value_name = "COUNT", default_value_t = 1000)]
         limit: u32,
@@ -37,8 +40,9 @@ pub(super) async fn run(
 ) -> Result<(), CommandError> {
     let store = open_store(config).await?;
     match command {
-        ProjectCommand::List { account, state, limit } => {
-            let projects = store.projects(&ProjectFilter { account, state, limit: limit.into() }).await?;
+        ProjectCommand::List { account, state, waiting, limit } => {
+            let filter = ProjectFilter { account, state, waiting, limit: limit.into() };
+            let projects = store.projects(&filter).await?;
             note_limit(projects.len(), limit);
             if json { print_json(&projects) } else { print(&list(&projects)) }
         }

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
+use serde_json::{Value, json};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::CommandError;
-use super::output::print;
+use super::output::{print, print_json};
 use crate::broker::{Destination, OutboundMessage, Publisher};
 use crate::config::Config;
 use crate::sandbox::stream::{self, DemoMessage};
@@ -56,17 +57,19 @@ struct SandboxArgs {
     vhosts: u32,
 }
 
-pub(super) fn run(command: SandboxCommand, config: Option<&Path>) -> Result<(), CommandError> {
+pub(super) fn run(command: SandboxCommand, config: Option<&Path>, json: bool) -> Result<(), CommandError> {
     match command.command {
-        None => Ok(serve(command.servers)?),
-        Some(InSandbox::Publish { seed, projects }) => super::asynchronously(publish(config, seed, projects)),
+        None => Ok(serve(command.servers, json)?),
+        Some(InSandbox::Publish { seed, projects }) => {
+            super::asynchronously(publish(config, seed, projects, json))
+        }
     }
 }
 
 /// How many messages are published before their confirms are awaited together.
 const WINDOW: usize = 500;
 
-async fn publish(config: Option<&Path>, seed: u64, projects: u32) -> Result<(), CommandError> {
+async fn publish(config: Option<&Path>, seed: u64, projects: u32, json: bool) -> Result<(), CommandError> {
     let settings = Config::load(config)?.broker_settings()?;
     let messages: Vec<_> = stream::messages(seed, projects).collect();
     let mut publisher = Publisher::connect(&settings, Destination::Inbound).await?;
@@ -86,7 +89,10 @@ async fn publish(config: Option<&Path>, seed: u64, projects: u32) -> Result<(), 
     }
     bar.finish_and_clear();
     publisher.close().await;
-    print(&format!("published {} messages", messages.len()))?;
+    match json {
+        true => print_json(&json!({ "published": messages.len(), "unroutable": unroutable }))?,
+        false => print(&format!("published {} messages", messages.len()))?,
+    }
     if unroutable > 0 {
         let hint = "has the daemon declared its queue? start `creditd run` first";
         return Err(CommandError::Refused(format!("{unroutable} messages reached no queue; {hint}")));
@@ -95,7 +101,7 @@ async fn publish(config: Option<&Path>, seed: u64, projects: u32) -> Result<(), 
 }
 
 /// Starts the servers, prints how to reach them, and returns when they have been stopped by INT, TERM or HUP.
-fn serve(args: SandboxArgs) -> Result<(), SandboxError> {
+fn serve(args: SandboxArgs, json: bool) -> Result<(), SandboxError> {
     let executable = std::env::current_exe().map_err(failed("can't find the running creditd".to_owned()))?;
     let interrupted = interruption().map_err(failed("can't listen to signals".to_owned()))?;
     eprintln!("starting a private PostgreSQL and RabbitMQ, which takes about 7 s");
@@ -105,7 +111,7 @@ fn serve(args: SandboxArgs) -> Result<(), SandboxError> {
         started => started?,
     };
     let _env_file = args.env_file.map(|path| EnvFile::write(path, sandbox.endpoints())).transpose()?;
-    announce(sandbox.endpoints());
+    announce(sandbox.endpoints(), json);
 
     while !interrupted.load(Ordering::Relaxed) {
         if sandbox.has_ended() {
@@ -117,11 +123,16 @@ fn serve(args: SandboxArgs) -> Result<(), SandboxError> {
     sandbox.stop()
 }
 
-fn announce(endpoints: &Endpoints) {
+fn announce(endpoints: &Endpoints, json: bool) {
     eprintln!("ready in {}; Ctrl-C stops it. To use it in another shell:", endpoints.directory.display());
+    let variables = endpoints.environment().into_iter().map(|(name, value)| (name.to_owned(), value.into()));
+    let told = match json {
+        true => format!("{}\n", Value::Object(variables.collect())),
+        false => endpoints.shell_exports(),
+    };
     let mut output = io::stdout().lock();
     // Who closed standard output doesn't want to read this, and may still want the servers.
-    let _ = output.write_all(endpoints.shell_exports().as_bytes()).and_then(|()| output.flush());
+    let _ = output.write_all(told.as_bytes()).and_then(|()| output.flush());
 }
 
 fn interruption() -> io::Result<Arc<AtomicBool>> {

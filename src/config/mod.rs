@@ -90,7 +90,7 @@ impl BrokerConfig {
 pub enum Topology {
     /// creditd does, where they are missing.
     Declare,
-    /// Somebody else does; creditd refuses to start where one is missing.
+    /// Somebody else does; creditd says which is missing, and waits for it.
     Check,
 }
 

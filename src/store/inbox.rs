@@ -46,7 +46,10 @@ pub(super) fn outcome_columns(outcome: &Outcome) -> (&'static str, Option<&'stat
     match outcome {
         Outcome::Applied => ("applied", None, None),
         Outcome::Stale => ("stale", None, Some("everything it says was said by a newer message before")),
-        Outcome::Rejected => ("rejected", Some("hold_rejected"), None),
+        Outcome::Rejected => {
+            let detail = "its registers count; its hold was refused, and the notice of that says why";
+            ("rejected", Some("hold_rejected"), Some(detail))
+        }
         Outcome::Parked(parking) => ("parked", Some(parking.reason.as_str()), Some(&parking.detail)),
     }
 }

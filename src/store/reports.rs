@@ -89,6 +89,8 @@ pub struct ProjectFilter {
     pub account: Option<String>,
     /// In this state.
     pub state: Option<String>,
+    /// Only those that wait for credits.
+    pub waiting: bool,
     /// At most so many.
     pub limit: i64,
 }
@@ -303,9 +305,11 @@ impl Store {
                     waiting_since
                from project
               where ($1::text is null or account_id = $1) and ($2::text is null or state = $2)
-              order by ticket nulls last, project_id limit $3",
+                and (not $3::boolean or ticket is not null)
+              order by ticket nulls last, project_id limit $4",
             filter.account,
             filter.state,
+            filter.waiting,
             filter.limit,
         )
         .fetch_all(&self.pool)
