@@ -26,6 +26,12 @@ pub struct Finding {
     pub what: String,
 }
 
+impl Finding {
+    fn about_account(account_id: &str, what: String) -> Self {
+        Self { place: format!("account {account_id}"), what }
+    }
+}
+
 /// What was checked, and what differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verification {
@@ -242,16 +248,18 @@ async fn check_notices(
     )
     .fetch_all(&mut *connection)
     .await?;
-    findings.extend(wrong.into_iter().map(|row| Finding {
-        place: format!("account {}", row.account_id),
-        what: format!(
-            "it counts {} {} notices; there are {}, numbered {} to {}",
-            row.counted,
-            row.kind,
-            row.told,
-            row.first.unwrap_or(0),
-            row.last.unwrap_or(0)
-        ),
+    findings.extend(wrong.into_iter().map(|row| {
+        Finding::about_account(
+            &row.account_id,
+            format!(
+                "it counts {} {} notices; there are {}, numbered {} to {}",
+                row.counted,
+                row.kind,
+                row.told,
+                row.first.unwrap_or(0),
+                row.last.unwrap_or(0)
+            ),
+        )
     }));
     let all = sqlx::query_scalar!(r#"select count(*) as "count!" from notice"#);
     Ok(count(all.fetch_one(connection).await?))
@@ -385,19 +393,21 @@ async fn check_causes(connection: &mut PgConnection, findings: &mut Vec<Finding>
     )
     .fetch_all(connection)
     .await?;
-    findings.extend(wrong.into_iter().map(|row| Finding {
-        place: format!("account {}", row.account_id),
-        what: format!(
-            "entry {} names message {} {} as its cause, {}",
-            row.log_number,
-            row.cause_source,
-            row.cause_id,
-            if row.known {
-                "which wrote another stretch of the log"
-            } else {
-                "which the inbox does not know"
-            }
-        ),
+    findings.extend(wrong.into_iter().map(|row| {
+        Finding::about_account(
+            &row.account_id,
+            format!(
+                "entry {} names message {} {} as its cause, {}",
+                row.log_number,
+                row.cause_source,
+                row.cause_id,
+                if row.known {
+                    "which wrote another stretch of the log"
+                } else {
+                    "which the inbox does not know"
+                }
+            ),
+        )
     }));
     Ok(())
 }
@@ -413,14 +423,16 @@ async fn check_plans(connection: &mut PgConnection, findings: &mut Vec<Finding>)
     )
     .fetch_all(connection)
     .await?;
-    findings.extend(wrong.into_iter().map(|row| Finding {
-        place: format!("account {}", row.account_id),
-        what: format!(
-            "{} credits of plan are booked, {} are said ({:+})",
-            row.plan,
-            row.said,
-            row.plan - row.said
-        ),
+    findings.extend(wrong.into_iter().map(|row| {
+        Finding::about_account(
+            &row.account_id,
+            format!(
+                "{} credits of plan are booked, {} are said ({:+})",
+                row.plan,
+                row.said,
+                row.plan - row.said
+            ),
+        )
     }));
     Ok(())
 }

@@ -1,14 +1,11 @@
 //! Claims that do not fit: who waits, who is refused, who goes first (DESIGN 1.2).
 
 use super::rules::Story;
-use super::world::{
-    account_fact, account_id, integrated, organization, organization_id, project, project_id, standalone,
-};
+use super::world::{account_id, consuming, integrated, organization, project, project_id, standalone};
 use crate::ledger::account::{Kind, Mode, OnInsufficient};
 use crate::ledger::balance::Queued;
 use crate::ledger::books::LogRecord;
 use crate::ledger::credits::Credits;
-use crate::ledger::input::{AccountFact, Fact};
 use crate::ledger::notice::{Aside, HoldBody, HoldState, NoticeBody, Obstacle, Shortfall};
 use crate::ledger::outcome::Outcome;
 use crate::ledger::project::State;
@@ -214,19 +211,6 @@ fn what_is_used_up_can_be_held_by_nobody_so_it_counts_against_the_limit() {
     assert_eq!(states(&story, &["giant", "p"]), [State::Queued, State::Held]);
     let aside = Aside { account_id: account_id("payg"), limit: Credits(6) };
     assert_eq!(hold_notices(&story)[0].aside, Some(aside));
-}
-
-/// An account that consumes, queues, and has 10 credits in a pool or of its own.
-fn consuming(kind: Kind) -> Fact {
-    Fact::Account(AccountFact {
-        kind: Some(kind),
-        organization_id: Some(organization_id("org")),
-        capacity: Some(Credits(10)),
-        allocation: Some(Credits(10)),
-        mode: Some(Mode::Consume),
-        on_insufficient: Some(OnInsufficient::Queue),
-        ..account_fact("team")
-    })
 }
 
 /// `p` has used up 8 of 10 credits while `team` was of `kind`, and `q` waits for 5 since it is of another.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::world::{
-    Inputs, World, account_fact, account_id, integrated, organization, organization_id, project, project_id,
-    settings, standalone,
+    Inputs, World, account_fact, account_id, consuming, integrated, organization, organization_id, project,
+    project_id, settings, standalone,
 };
 use crate::ledger::account::{Kind, Mode, OnInsufficient};
 use crate::ledger::books::LogRecord;
@@ -338,17 +338,6 @@ fn a_balance_at_the_end_of_the_range_parks_what_would_leave_it() {
 fn what_was_used_up_in_a_pool_stays_there_until_the_project_holds_again() {
     let mut story = Story::new();
     story.say(1, organization("org", 20));
-    let consuming = |kind| {
-        Fact::Account(AccountFact {
-            kind: Some(kind),
-            organization_id: Some(organization_id("org")),
-            capacity: Some(Credits(10)),
-            allocation: Some(Credits(10)),
-            mode: Some(Mode::Consume),
-            on_insufficient: Some(OnInsufficient::Queue),
-            ..account_fact("team")
-        })
-    };
     story.say(1, consuming(Kind::Integrated));
     story.say(1, project("p", "team", Some("finalized"), Some(4)));
     assert_eq!(story.world.balance("pool:org"), (20, 0, 4));

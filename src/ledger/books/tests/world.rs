@@ -119,6 +119,19 @@ pub(super) fn integrated(id: &str, organization: &str, allocation: i64, policy: 
     })
 }
 
+/// `team`, which consumes, queues, and has 10 credits in a pool or of its own.
+pub(super) fn consuming(kind: Kind) -> Fact {
+    Fact::Account(AccountFact {
+        kind: Some(kind),
+        organization_id: Some(organization_id("org")),
+        capacity: Some(Credits(10)),
+        allocation: Some(Credits(10)),
+        mode: Some(Mode::Consume),
+        on_insufficient: Some(OnInsufficient::Queue),
+        ..account_fact("team")
+    })
+}
+
 pub(super) fn organization(id: &str, capacity: i64) -> Fact {
     Fact::Organization(OrganizationFact {
         organization_id: organization_id(id),
