@@ -107,8 +107,16 @@ pub struct BatchConfig {
 pub struct AlertsConfig {
     /// The rules of who has none of their own; checked as a list.
     pub rules: Arc<[Rule]>,
-    /// How severe it is that work waits for credits; `None` for no alert.
+    /// How severe it is that work waits for credits; `None` for no alert, here and below.
     pub queue_blocked: Option<Severity>,
+    /// How severe it is that a hold is stale.
+    pub hold_stale: Option<Severity>,
+    /// How severe it is that more of a pool was promised than it has.
+    pub pool_overcommitted: Option<Severity>,
+    /// How severe it is that a grant is about to expire.
+    pub grant_expiring: Option<Severity>,
+    /// How many days before it expires a grant is warned of.
+    pub grant_warning_days: u32,
 }
 
 /// How long things will be kept. This version deletes nothing.
@@ -179,6 +187,10 @@ impl Config {
             statuses: self.statuses.clone(),
             alert_rules: self.alerts.rules.clone(),
             queue_blocked: self.alerts.queue_blocked,
+            hold_stale: self.alerts.hold_stale,
+            pool_overcommitted: self.alerts.pool_overcommitted,
+            grant_expiring: self.alerts.grant_expiring,
+            grant_warning: Micros::from_days(self.alerts.grant_warning_days),
             time_ahead_max: Micros::from_seconds(self.time_ahead_max_s),
         }
     }

@@ -16,6 +16,8 @@ use crate::ledger::alert::{self, Rule, Severity};
 use crate::ledger::settings::{Order, StatusRule};
 use crate::logging::{self, LogConfig};
 
+/// The longest stretch of time that a setting may name, in days: a hundred years.
+const DAYS_MAX: u32 = 36_500;
 /// The most statuses that a table may have; an upstream's vocabulary has some dozens.
 const STATUSES_MAX: usize = 256;
 /// The longest status, in characters.
@@ -76,6 +78,13 @@ struct WrittenAlerts {
     rules: Vec<Rule>,
     #[serde(deserialize_with = "severity_or_off")]
     queue_blocked: Option<Severity>,
+    #[serde(deserialize_with = "severity_or_off")]
+    hold_stale: Option<Severity>,
+    #[serde(deserialize_with = "severity_or_off")]
+    pool_overcommitted: Option<Severity>,
+    #[serde(deserialize_with = "severity_or_off")]
+    grant_expiring: Option<Severity>,
+    grant_warning_days: u32,
 }
 
 #[derive(Deserialize)]
@@ -116,6 +125,7 @@ pub(super) fn config(layers: &Layers) -> Result<Config, ConfigError> {
     checker.statuses(&written.lifecycle.statuses);
     let rules = alert::check_rules(&written.alerts.rules);
     checker.check("alerts.rules", rules.map_err(|error| error.to_string()));
+    checker.days("alerts.grant_warning_days", written.alerts.grant_warning_days);
     let level = logging::check_level(&written.log.level);
     checker.check("log.level", level.map_err(|error| error.to_string()));
     let listen = checker.address("http.listen", &written.http.listen);
@@ -146,6 +156,10 @@ pub(super) fn config(layers: &Layers) -> Result<Config, ConfigError> {
         alerts: AlertsConfig {
             rules: written.alerts.rules.into(),
             queue_blocked: written.alerts.queue_blocked,
+            hold_stale: written.alerts.hold_stale,
+            pool_overcommitted: written.alerts.pool_overcommitted,
+            grant_expiring: written.alerts.grant_expiring,
+            grant_warning_days: written.alerts.grant_warning_days,
         },
         retention: written.retention,
         http: HttpConfig { listen },
@@ -306,9 +320,18 @@ impl Checker<'_> {
                 let expected = "1 to 64 characters, none of them a control character";
                 self.wrong(&key, format!("found {status:?}, expected {expected}"));
             }
+            if let Some(days) = rule.stale_after_days {
+                self.days(&format!("lifecycle.statuses[{place}].stale_after_days"), days);
+            }
             if statuses[..place].iter().any(|earlier| earlier.status == rule.status) {
                 self.wrong(&key, format!("found {status:?} again, expected each status once"));
             }
+        }
+    }
+
+    fn days(&mut self, key: &str, days: u32) {
+        if !(1..=DAYS_MAX).contains(&days) {
+            self.wrong(key, format!("found {days}, expected 1 to {DAYS_MAX} days"));
         }
     }
 

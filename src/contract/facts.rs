@@ -116,6 +116,7 @@ fn account_changed(data: &Fields) -> Result<Fact, Wrong> {
         on_insufficient: data.optional("on_insufficient", one_of(&POLICIES))?,
         overdraft_limit: data.optional("overdraft_limit", credits_from(0))?,
         alert_rules: data.optional("alert_rules", alert_rules)?,
+        closed: None,
     }))
 }
 
@@ -162,7 +163,7 @@ fn alert_rule(path: &Path, value: &Value) -> Result<Rule, Wrong> {
 
 fn member_at_fault(error: &RuleError) -> &'static str {
     match error {
-        RuleError::Measure(_) => "measure",
+        RuleError::Measure(..) => "measure",
         RuleError::Level(..) | RuleError::NeverResolves(..) => "level",
         RuleError::Margin(..) => "margin",
         RuleError::Name(_) | RuleError::Reserved(_) | RuleError::Twice(_) | RuleError::TooMany(_) => "name",

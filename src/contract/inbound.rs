@@ -11,7 +11,7 @@ use super::fields::{Fields, Path, Wrong, quoted, text, timestamp, whole};
 use super::raw::RawMessage;
 use crate::ledger::entry::Cause;
 use crate::ledger::ids::{KEY_CHARS_MAX, MessageKey};
-use crate::ledger::input::{Fact, Input};
+use crate::ledger::input::{Author, Fact, Input};
 use crate::ledger::moment::Timestamp;
 use crate::ledger::outcome::ParkReason;
 
@@ -183,7 +183,7 @@ impl Message {
     /// The message as it is applied at `now`.
     pub fn into_input(self, now: Timestamp) -> Input {
         let Message { cause, time, revision, fact } = self;
-        Input { cause, time, revision, fact, now }
+        Input { cause, time, revision, author: Author::Upstream, fact, now }
     }
 }
 

@@ -101,6 +101,7 @@ pub fn of_notice(ledger_source: &str, notice: &StoredNotice) -> OutboundEvent {
     let event_type = match notice.kind {
         NoticeKind::Alert => ("credits.alert", "v1"),
         NoticeKind::Hold => ("credits.hold", "v1"),
+        NoticeKind::TransferRejected => ("credits.transfer_rejected", "v1"),
     };
     let place = Place { number: notice.number, at: notice.at, account_id: &notice.account_id };
     render(ledger_source, event_type, &place, &notice.cause, &data)

@@ -12,9 +12,9 @@ use crate::ledger::books::{Changes, Decision};
 use crate::ledger::ids::{AccountId, MessageKey, ProjectId};
 use crate::ledger::inbox::{Admission, Fingerprint, Inbox};
 use crate::ledger::moment::Timestamp;
-use crate::ledger::outcome::{Outcome, ParkReason, Parking};
+use crate::ledger::outcome::{Outcome, ParkReason, Parking, Rejection};
 use crate::ledger::settings::Settings;
-use crate::store::{InboxRow, Parcel, Received, Repeated, Store, StoreError};
+use crate::store::{Decided, InboxRow, Parcel, Received, Repeated, Store, StoreError};
 
 /// A message on its way through a batch.
 #[derive(Debug)]
@@ -173,7 +173,9 @@ pub(super) async fn apply(
         now = now.max(arrival.received_at);
         inputs.push(Message::clone(message).into_input(now));
     }
-    let (decisions, changes) = batch.decide(&inputs, settings).await?;
+    let Decided::Done(decisions, changes) = batch.decide(&inputs, settings).await? else {
+        unreachable!("only commands are refused");
+    };
     for ((step, input), decision) in steps.iter().zip(&inputs).zip(&decisions) {
         step.record(input.now, decision, &mut received);
     }
@@ -192,8 +194,11 @@ fn log_decided(steps: &[Step<'_>], decisions: &[Decision]) {
         let (account, project) = (account.map(AccountId::as_str), project.map(ProjectId::as_str));
         let key = &message.cause.key;
         match &decision.outcome {
-            Outcome::Rejected => {
+            Outcome::Rejected(Rejection::Hold) => {
                 info!(source = %key.source, id = %key.id, account, project, "applied; its hold was refused");
+            }
+            Outcome::Rejected(Rejection::Transfer) => {
+                info!(source = %key.source, id = %key.id, account, "rejected; too few credits are available");
             }
             Outcome::Applied => debug!(source = %key.source, id = %key.id, account, project, "applied"),
             Outcome::Stale => debug!(source = %key.source, id = %key.id, account, project, "stale"),
@@ -324,6 +329,7 @@ impl Step<'_> {
                 received_at: at,
                 outcome: decision.outcome.clone(),
                 log: decision.log,
+                said: None,
             });
         }
         match (arrival.parked_id, decision.parking()) {

@@ -2,19 +2,12 @@
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use tracing::info;
 
 use super::clock;
-use crate::ledger::entry::Cause;
-use crate::ledger::ids::MessageKey;
-use crate::ledger::input::{Fact, Input};
+use crate::ledger::own::Own;
 use crate::ledger::settings::{Order, Settings};
-use crate::store::{InboxRow, Received, Store, StoreError};
-
-/// The source of the inputs that set them.
-const SOURCE: &str = "creditd/settings";
-const TYPE: &str = "creditd.settings_changed.v1";
+use crate::store::{Decided, InboxRow, Received, Store, StoreError};
 
 /// What came of setting them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,23 +37,14 @@ pub(super) async fn adopt(store: &Store, settings: &Arc<Settings>) -> Result<Ado
         _ => {}
     }
     let number = batch.settings_number() + 1;
-    let key = MessageKey::new(SOURCE, &number.to_string());
-    let cause = Arc::new(Cause { key: key.clone(), message_type: TYPE.into(), traceparent: None });
     let now = clock().max(batch.last_at());
-    let fact = Fact::Settings(settings.clone());
-    let input = Input { cause, time: None, revision: None, fact, now };
-    let (decisions, changes) = batch.decide(&[input], settings).await?;
-    let decision = decisions.into_iter().next().expect("one decision for one input");
-    let text = serde_json::to_string(&**settings).expect("settings are plain JSON");
-    let first = vec![InboxRow {
-        key,
-        message_type: TYPE.to_owned(),
-        fingerprint: Sha256::digest(text).into(),
-        time: None,
-        received_at: now,
-        outcome: decision.outcome,
-        log: decision.log,
-    }];
+    let input = Own::Settings(settings.clone(), batch.settings_number()).into_input(now);
+    let inputs = [input];
+    let Decided::Done(decisions, changes) = batch.decide(&inputs, settings).await? else {
+        unreachable!("only commands are refused");
+    };
+    let first = inputs.iter().zip(&decisions).map(|(input, decision)| InboxRow::of_own(input, decision));
+    let first = first.collect();
     batch.save(&Received { first, ..Received::default() }, &changes, now).await?;
     let wrote_log = !changes.log.is_empty();
     batch.commit().await?;

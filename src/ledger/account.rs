@@ -9,7 +9,7 @@ use super::balance::{Balance, Queued};
 use super::credits::Credits;
 use super::entry::Digest;
 use super::ids::{AccountId, OrganizationId};
-use super::version::Register;
+use super::version::{Register, Version};
 
 /// Where an account's credits come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -89,6 +89,21 @@ pub struct Sequences {
     pub alerts: i64,
     /// Hold notices.
     pub holds: i64,
+    /// Transfers that were rejected.
+    pub transfers_rejected: i64,
+}
+
+/// What stands on an account beside its balance, counted so that rules can be held against it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tallies {
+    /// A pool's: what its integrated accounts may use at a time together, the sum of their totals.
+    pub promised: Credits,
+    /// Holds of projects that are in a status for longer than its limit.
+    pub stale_holds: i64,
+    /// Grants with a term of which something is left.
+    pub open_grants: i64,
+    /// Those of them that are about to expire.
+    pub expiring_grants: i64,
 }
 
 /// Who holds credits. A pool is an account too.
@@ -116,12 +131,16 @@ pub struct Account {
     pub overdraft_limit: Register<Credits>,
     /// Alert rules of its own.
     pub alert_rules: Register<Option<Arc<[Rule]>>>,
+    /// Whether it takes no new holds any more. Set by command only.
+    pub closed: Register<bool>,
     /// How much of `balance.total` is the plan.
     pub plan: Credits,
     /// Its credits.
     pub balance: Balance,
     /// What waits for them.
     pub queued: Queued,
+    /// What else is counted.
+    pub tallies: Tallies,
     /// The last numbers given.
     pub sequences: Sequences,
     /// The digest of its last entry.
@@ -147,9 +166,11 @@ impl Account {
             on_insufficient: Register::default(),
             overdraft_limit: Register::default(),
             alert_rules: Register::default(),
+            closed: Register::default(),
             plan: Credits::ZERO,
             balance: Balance::default(),
             queued: Queued::default(),
+            tallies: Tallies::default(),
             sequences: Sequences::default(),
             digest: Digest::FIRST,
             raised: Vec::new(),
@@ -197,6 +218,23 @@ impl Account {
         if may_overdraw { -*self.overdraft_limit.get() } else { Credits::ZERO }
     }
 
+    /// The versions of its registers, in the order in which they are stored. New ones come last.
+    pub fn versions(&self) -> [Option<&Arc<Version>>; 11] {
+        [
+            self.kind.version(),
+            self.organization_id.version(),
+            self.name.version(),
+            self.contact.version(),
+            self.capacity.version(),
+            self.allocation.version(),
+            self.mode.version(),
+            self.on_insufficient.version(),
+            self.overdraft_limit.version(),
+            self.alert_rules.version(),
+            self.closed.version(),
+        ]
+    }
+
     /// What a hold of `more` credits is short of; zero or less where it fits.
     pub fn shortfall(&self, more: Credits) -> Credits {
         more - (self.balance.available() - self.floor())
@@ -210,7 +248,7 @@ impl Account {
     /// Whether one more message can be booked without leaving the numbers' range.
     pub fn has_room(&self) -> bool {
         let Balance { total, held, consumed } = self.balance;
-        [total, held, consumed, self.queued.credits].iter().all(|part| part.abs() <= Credits::BALANCE_MAX)
+        [total, held, consumed, self.queued.credits, self.tallies.promised].iter().all(|part| part.abs() <= Credits::BALANCE_MAX)
     }
 }
 
@@ -249,6 +287,11 @@ pub struct Organization {
 }
 
 impl Organization {
+    /// The versions of its registers, in the order in which they are stored.
+    pub fn versions(&self) -> [Option<&Arc<Version>>; 3] {
+        [self.name.version(), self.contact.version(), self.alert_rules.version()]
+    }
+
     /// An organization that nobody has said anything about.
     pub fn new(id: OrganizationId) -> Self {
         Self { id, name: Register::default(), contact: Register::default(), alert_rules: Register::default() }

@@ -1,10 +1,13 @@
 //! Alert rules: when a balance is so low that somebody must act, and when that is over (DESIGN 1.4).
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::account::Tallies;
 use super::balance::{Balance, Queued};
+use super::credits::Credits;
 use super::moment::Timestamp;
 
 /// How urgently somebody must act.
@@ -27,14 +30,47 @@ pub enum Measure {
     AvailablePercent,
     /// Available credits.
     AvailableCredits,
-    /// Projects that wait for credits. Only the built-in rule [`QUEUE_BLOCKED`] measures it.
+    /// Projects that wait for credits. This and the measures below are of built-in rules only.
     QueuedProjects,
+    /// Holds of projects that are in a status for longer than its limit.
+    StaleHolds,
+    /// By how many credits the totals of a pool's accounts together are more than the pool's.
+    CreditsOverPromised,
+    /// Grants that are about to expire.
+    ExpiringGrants,
+}
+
+impl Measure {
+    /// Its name, as rules say it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Measure::AvailablePercent => "available_percent",
+            Measure::AvailableCredits => "available_credits",
+            Measure::QueuedProjects => "queued_projects",
+            Measure::StaleHolds => "stale_holds",
+            Measure::CreditsOverPromised => "credits_over_promised",
+            Measure::ExpiringGrants => "expiring_grants",
+        }
+    }
+}
+
+impl fmt::Display for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// The name of the built-in rule that is raised while work waits for credits.
 pub const QUEUE_BLOCKED: &str = "queue_blocked";
+/// The name of the built-in rule that is raised while a project holds credits in a status that it should have
+/// left. Its subjects are projects.
+pub const HOLD_STALE: &str = "hold_stale";
+/// The name of the built-in rule that is raised while a pool's accounts may use more than the pool has.
+pub const POOL_OVERCOMMITTED: &str = "pool_overcommitted";
+/// The name of the built-in rule that is raised while grants are about to expire. Its subjects are grants.
+pub const GRANT_EXPIRING: &str = "grant_expiring";
 /// Names that the ledger keeps for its own alerts.
-pub const RESERVED_NAMES: [&str; 4] = [QUEUE_BLOCKED, "hold_stale", "pool_overcommitted", "grant_expiring"];
+pub const RESERVED_NAMES: [&str; 4] = [QUEUE_BLOCKED, HOLD_STALE, POOL_OVERCOMMITTED, GRANT_EXPIRING];
 /// The most rules that one list may have.
 pub const RULES_MAX: usize = 16;
 
@@ -73,10 +109,8 @@ pub enum RuleError {
     #[error("rule {0:?}: this name is kept for a built-in alert; choose another")]
     Reserved(String),
     /// A measure that only built-in rules use.
-    #[error(
-        "rule {0:?}: measure queued_projects is built in; expected available_percent or available_credits"
-    )]
-    Measure(String),
+    #[error("rule {0:?}: measure {1} is built in; expected available_percent or available_credits")]
+    Measure(String, Measure),
     /// Two rules of one name.
     #[error("rule {0:?} appears twice; names must differ")]
     Twice(String),
@@ -133,7 +167,10 @@ impl Rule {
             Measure::AvailableCredits if !(0..=LEVEL_CREDITS_MAX).contains(&self.level) => {
                 Err(RuleError::Level(name, self.level, "0 to 1000000000000 credits"))
             }
-            Measure::QueuedProjects => Err(RuleError::Measure(name)),
+            built_in @ (Measure::QueuedProjects
+            | Measure::StaleHolds
+            | Measure::CreditsOverPromised
+            | Measure::ExpiringGrants) => Err(RuleError::Measure(name, built_in)),
             Measure::AvailablePercent | Measure::AvailableCredits => Ok(()),
         }
     }
@@ -153,13 +190,18 @@ impl Rule {
                 (available * 100 <= level * total, available * 100 > (level + margin) * total)
             }
             Measure::AvailableCredits => (available <= level, available * 100 > level * (100 + margin)),
-            Measure::QueuedProjects => {
-                let waiting = i128::from(books.queued.projects);
-                (waiting > level, waiting <= level)
-            }
+            Measure::QueuedProjects => any(books.queued.projects),
+            Measure::StaleHolds => any(books.tallies.stale_holds),
+            Measure::ExpiringGrants => any(books.tallies.expiring_grants),
+            Measure::CreditsOverPromised => any(books.over_promised().0),
         };
         if was_raised { !above_margin } else { at_or_below }
     }
+}
+
+/// Whether a built-in rule is raised, and whether it is over: it is while there is anything to count.
+fn any(count: i64) -> (bool, bool) {
+    (count > 0, count <= 0)
 }
 
 /// What rules are measured against.
@@ -169,6 +211,28 @@ pub struct Measured {
     pub balance: Balance,
     /// What waits for its credits.
     pub queued: Queued,
+    /// What else is counted on it.
+    pub tallies: Tallies,
+}
+
+impl Measured {
+    /// By how many credits its accounts' totals together are more than the pool's own; below zero where they
+    /// are less, and for what is no pool.
+    pub fn over_promised(&self) -> Credits {
+        self.tallies.promised - self.balance.total.or_zero()
+    }
+
+    /// How many subjects a rule has, where it is one about projects or grants.
+    fn subjects(&self, rule: &Rule) -> Option<i64> {
+        match rule.measure {
+            Measure::StaleHolds => Some(self.tallies.stale_holds),
+            Measure::ExpiringGrants => Some(self.tallies.expiring_grants),
+            Measure::AvailablePercent
+            | Measure::AvailableCredits
+            | Measure::QueuedProjects
+            | Measure::CreditsOverPromised => None,
+        }
+    }
 }
 
 /// A rule that is raised for an account, as the ledger remembers it.
@@ -180,6 +244,10 @@ pub struct Raised {
     pub severity: Severity,
     /// Since when, without a break.
     pub since: Timestamp,
+    /// How many subjects it had when last evaluated, where it is a rule about projects or grants. Which they
+    /// are is kept with them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subjects: Option<i64>,
 }
 
 /// A raised rule as an alert tells it.
@@ -190,6 +258,9 @@ pub struct RaisedRule {
     pub rule: Rule,
     /// Since when it is raised.
     pub since: Timestamp,
+    /// How many projects or grants it is about, where it is about such.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub subjects: Option<i64>,
 }
 
 /// Why a rule is no longer raised.
@@ -225,8 +296,10 @@ pub enum Change {
     Escalated,
     /// The highest severity fell.
     Eased,
-    /// Other rules of the same highest severity.
+    /// Other rules or other subjects, of the same highest severity.
     Updated,
+    /// Nothing: somebody asked for it, to see whether alerts arrive.
+    Test,
 }
 
 /// What an evaluation changed.
@@ -251,15 +324,10 @@ impl Transition {
             name: raised.rule.name.clone(),
             severity: raised.rule.severity,
             since: raised.since,
+            subjects: raised.subjects,
         };
         self.rules.iter().map(remember).collect()
     }
-}
-
-/// The built-in rule that is raised while any project waits.
-pub fn queue_blocked(severity: Severity) -> Rule {
-    let measure = Measure::QueuedProjects;
-    Rule { name: QUEUE_BLOCKED.into(), measure, level: 0, severity, margin: 0 }
 }
 
 /// Holds `rules` against the books. `None` where the same rules are raised with the same severities.
@@ -275,7 +343,7 @@ pub fn evaluate<'r>(
         let before = raised_before.iter().find(|raised| raised.name == rule.name);
         if rule.is_raised(before.is_some(), books) {
             let since = before.map_or(now, |raised| raised.since);
-            raised_now.push(RaisedRule { rule: rule.clone(), since });
+            raised_now.push(RaisedRule { rule: rule.clone(), since, subjects: books.subjects(rule) });
         } else if before.is_some() {
             recovered.push(rule.name.clone());
         }
@@ -305,14 +373,14 @@ pub fn evaluate<'r>(
 
 fn same(before: &[Raised], now: &[RaisedRule]) -> bool {
     let known = |raised: &RaisedRule| {
-        before.iter().any(|old| old.name == raised.rule.name && old.severity == raised.rule.severity)
+        let as_before = |old: &Raised| old.severity == raised.rule.severity && old.subjects == raised.subjects;
+        before.iter().any(|old| old.name == raised.rule.name && as_before(old))
     };
     before.len() == now.len() && now.iter().all(known)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::credits::Credits;
     use super::*;
 
     fn percent(name: &str, level: i64, severity: Severity) -> Rule {
@@ -322,7 +390,7 @@ mod tests {
 
     fn books(total: i64, held: i64) -> Measured {
         let balance = Balance { total: Credits(total), held: Credits(held), consumed: Credits::ZERO };
-        Measured { balance, queued: Queued::default() }
+        Measured { balance, queued: Queued::default(), tallies: Tallies::default() }
     }
 
     /// Evaluates a list of `held` values one after the other out of 100, and tells the changes.

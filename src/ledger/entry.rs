@@ -39,6 +39,14 @@ pub enum EntryKind {
     Capture,
     /// A capture undone: back to available, or straight back to held where the project runs again.
     Reversal,
+    /// Credits used up outside any project.
+    Charge,
+    /// Credits given to another account of the organization, or got from one.
+    Transfer,
+    /// What was left of a grant when its time was over.
+    Expiry,
+    /// A hold carried along when its account changed pools: off the old pool, and onto the new one.
+    Carry,
 }
 
 /// One of the four places where an account's credits can be.
@@ -57,7 +65,7 @@ pub enum Side {
 
 impl EntryKind {
     /// Every kind.
-    pub const ALL: [EntryKind; 7] = [
+    pub const ALL: [EntryKind; 11] = [
         EntryKind::Plan,
         EntryKind::Grant,
         EntryKind::Adjustment,
@@ -65,6 +73,10 @@ impl EntryKind {
         EntryKind::Release,
         EntryKind::Capture,
         EntryKind::Reversal,
+        EntryKind::Charge,
+        EntryKind::Transfer,
+        EntryKind::Expiry,
+        EntryKind::Carry,
     ];
 
     /// Its name, as stored and as events say it.
@@ -77,6 +89,10 @@ impl EntryKind {
             EntryKind::Release => "release",
             EntryKind::Capture => "capture",
             EntryKind::Reversal => "reversal",
+            EntryKind::Charge => "charge",
+            EntryKind::Transfer => "transfer",
+            EntryKind::Expiry => "expiry",
+            EntryKind::Carry => "carry",
         }
     }
 }

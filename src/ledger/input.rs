@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::account::{Kind, Mode, OnInsufficient};
 use super::alert::Rule;
 use super::credits::Credits;
-use super::entry::Cause;
+use super::entry::{Cause, LogNumber};
 use super::ids::{AccountId, OrganizationId, ProjectId};
 use super::moment::Timestamp;
 use super::settings::Settings;
@@ -21,10 +21,63 @@ pub struct Input {
     pub time: Option<Timestamp>,
     /// The sender's count of changes to the object.
     pub revision: Option<i64>,
+    /// On whose behalf.
+    pub author: Author,
     /// What it says.
     pub fact: Fact,
     /// When it is applied. Never earlier than the input's before it.
     pub now: Timestamp,
+}
+
+/// On whose behalf an input is applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Author {
+    /// The upstream says what happened: it is accepted.
+    Upstream,
+    /// A person gives a command: it is checked, and refused where something stands in its way.
+    Command(Command),
+    /// The ledger itself: what is due by the clock, and its settings.
+    Ledger,
+}
+
+/// Who gives a command, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// Who.
+    pub actor: Arc<str>,
+    /// Why, where that was said.
+    pub reason: Option<Arc<str>>,
+    /// Whether the object of registers is to be there already.
+    pub object: Existence,
+}
+
+/// What a command expects of the account or the organization that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existence {
+    /// It is known.
+    Known,
+    /// It is not known yet, or closed.
+    New,
+    /// Either will do.
+    Any,
+}
+
+impl Input {
+    /// The command, where it is one.
+    pub fn command(&self) -> Option<&Command> {
+        match &self.author {
+            Author::Command(command) => Some(command),
+            Author::Upstream | Author::Ledger => None,
+        }
+    }
+
+    /// Why, and by whom, where the message or the command says so.
+    pub fn reason_and_actor(&self) -> (Option<&Arc<str>>, Option<&Arc<str>>) {
+        let (reason, actor) = self.fact.reason_and_actor();
+        let command = self.command();
+        let given = command.and_then(|command| command.reason.as_ref());
+        (reason.or(given), actor.or(command.map(|command| &command.actor)))
+    }
 }
 
 /// What a message says. A field that the message omits is `None`, and leaves its register alone.
@@ -47,8 +100,24 @@ pub enum Fact {
     Transfer(TransferFact),
     /// `price_list.changed`.
     PriceList(PriceListFact),
+    /// By command: a project's hold is given back.
+    HoldReleased(HoldCommand),
+    /// By command: the release of a project's hold is undone.
+    HoldRestored(HoldCommand),
+    /// By command: a refused claim is tried again.
+    HoldRetried(HoldCommand),
+    /// By command: an alert that only shows that alerts arrive.
+    AlertTested(AlertTest),
     /// The ledger's own: the settings that decide from here on.
     Settings(Arc<Settings>),
+    /// The ledger's own: a price list comes into force.
+    PricesStarted(PricesStarted),
+    /// The ledger's own: a grant's time is over.
+    GrantExpired(GrantDue),
+    /// The ledger's own: a grant's time is about to be over.
+    GrantWarned(GrantDue),
+    /// The ledger's own: projects are in a status for longer than its limit.
+    HoldsStale(HoldsStale),
 }
 
 impl Fact {
@@ -61,7 +130,15 @@ impl Fact {
             Fact::Grant(fact) => (Some(&fact.account_id), None),
             Fact::Adjustment(fact) => (Some(&fact.account_id), None),
             Fact::Transfer(fact) => (Some(&fact.from_account_id), None),
-            Fact::Organization(_) | Fact::PriceList(_) | Fact::Settings(_) => (None, None),
+            Fact::HoldReleased(hold) | Fact::HoldRestored(hold) | Fact::HoldRetried(hold) => {
+                (None, Some(&hold.project_id))
+            }
+            Fact::AlertTested(test) => (Some(&test.account_id), None),
+            Fact::GrantExpired(grant) | Fact::GrantWarned(grant) => (Some(&grant.account_id), None),
+            Fact::HoldsStale(stale) => (Some(&stale.account_id), None),
+            Fact::Organization(_) | Fact::PriceList(_) | Fact::Settings(_) | Fact::PricesStarted(_) => {
+                (None, None)
+            }
         }
     }
 
@@ -71,12 +148,7 @@ impl Fact {
             Fact::Grant(grant) => (grant.reason.as_ref(), grant.actor.as_ref()),
             Fact::Adjustment(adjustment) => (Some(&adjustment.reason), Some(&adjustment.actor)),
             Fact::Transfer(transfer) => (transfer.reason.as_ref(), transfer.actor.as_ref()),
-            Fact::Project(_)
-            | Fact::Asset(_)
-            | Fact::Account(_)
-            | Fact::Organization(_)
-            | Fact::PriceList(_)
-            | Fact::Settings(_) => (None, None),
+            _ => (None, None),
         }
     }
 }
@@ -158,6 +230,8 @@ pub struct AccountFact {
     pub overdraft_limit: Option<Credits>,
     /// Alert rules of its own.
     pub alert_rules: Option<Arc<[Rule]>>,
+    /// Whether it takes no new holds any more; said by command only.
+    pub closed: Option<bool>,
 }
 
 /// An organization's registers and its pool's.
@@ -238,4 +312,61 @@ pub struct PriceListFact {
     pub effective_at: Option<Timestamp>,
     /// Whose; the default list where not said.
     pub organization_id: Option<OrganizationId>,
+}
+
+/// Whose hold a command is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldCommand {
+    /// Which project's.
+    pub project_id: ProjectId,
+}
+
+/// Asks for an alert about an account as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertTest {
+    /// Which account.
+    pub account_id: AccountId,
+}
+
+/// A price list that comes into force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PricesStarted {
+    /// Its number.
+    pub number: i64,
+    /// Whose list it is.
+    pub organization_id: Option<OrganizationId>,
+}
+
+/// A grant whose time is over, or about to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantDue {
+    /// Whose.
+    pub account_id: AccountId,
+    /// The log number of its entry.
+    pub grant: LogNumber,
+}
+
+/// Projects of one account that are in a status for longer than its limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldsStale {
+    /// Whose.
+    pub account_id: AccountId,
+    /// Which.
+    pub projects: Arc<[ProjectId]>,
+}
+
+/// An asset as the ledger counts it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssetRecord {
+    /// Which message told of it.
+    pub cause: Arc<Cause>,
+    /// What it was.
+    pub asset: AssetFact,
+    /// The organization that the account belonged to then.
+    pub organization_id: Option<OrganizationId>,
+    /// What it was charged, and the log number of the account's entry of that; nothing where it was made in a
+    /// project, or for free.
+    pub charge: Option<(Credits, LogNumber)>,
+    /// When it was counted.
+    pub at: Timestamp,
 }

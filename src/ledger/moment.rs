@@ -25,6 +25,11 @@ impl Micros {
     pub const fn from_seconds(seconds: u32) -> Self {
         Micros(seconds as i64 * 1_000_000)
     }
+
+    /// `days` of 24 hours as microseconds.
+    pub const fn from_days(days: u32) -> Self {
+        Micros(days as i64 * 24 * 3600 * 1_000_000)
+    }
 }
 
 /// A text that is no point in time.

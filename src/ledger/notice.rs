@@ -38,6 +38,8 @@ pub enum NoticeBody {
     Alert(Box<AlertBody>),
     /// `credits.hold`.
     Hold(HoldBody),
+    /// `credits.transfer_rejected`.
+    TransferRejected(TransferRejectedBody),
 }
 
 /// The kinds of notices; each counts its own sequence for each account.
@@ -47,6 +49,8 @@ pub enum NoticeKind {
     Alert,
     /// `credits.hold`.
     Hold,
+    /// `credits.transfer_rejected`.
+    TransferRejected,
 }
 
 impl NoticeKind {
@@ -55,6 +59,7 @@ impl NoticeKind {
         match self {
             NoticeKind::Alert => "alert",
             NoticeKind::Hold => "hold",
+            NoticeKind::TransferRejected => "transfer_rejected",
         }
     }
 }
@@ -65,6 +70,7 @@ impl NoticeBody {
         match self {
             NoticeBody::Alert(_) => NoticeKind::Alert,
             NoticeBody::Hold(_) => NoticeKind::Hold,
+            NoticeBody::TransferRejected(_) => NoticeKind::TransferRejected,
         }
     }
 }
@@ -102,6 +108,12 @@ pub struct AlertBody {
     pub rules: Vec<RaisedRule>,
     /// Rules that were raised until now.
     pub resolved: Vec<Resolved>,
+    /// Projects and grants that the alert came to be about with this message, or is no longer about.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub subjects: Vec<Subject>,
+    /// What the pool is short of what was promised of it, where it is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub overcommitted: Option<Overcommitted>,
     /// The account's balance.
     pub balance: ShownBalance,
     /// What waits for its credits.
@@ -112,6 +124,65 @@ pub struct AlertBody {
     pub largest_holds: Vec<Holder>,
     /// The projects that hold and are closest to being settled, closest first.
     pub closest_to_settling: Vec<Holder>,
+}
+
+/// A project or a grant that a rule came to be about, or is no longer about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The rule: `hold_stale` or `grant_expiring`.
+    pub rule: Arc<str>,
+    /// Which of both.
+    pub change: SubjectChange,
+    /// What it is.
+    #[serde(flatten)]
+    pub what: SubjectKind,
+}
+
+/// Whether a rule came to be about a subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubjectChange {
+    /// It is about it from here on.
+    Raised,
+    /// It is no longer about it.
+    Resolved,
+}
+
+/// What a rule can be about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum SubjectKind {
+    /// A project that holds credits.
+    Project {
+        /// Which.
+        project_id: ProjectId,
+        /// What people call it.
+        name: Option<Arc<str>>,
+        /// The status that it is in for too long, or was.
+        status: Option<Arc<str>>,
+        /// Since when it is in it, or was.
+        status_since: Option<Timestamp>,
+        /// What it holds.
+        held: Credits,
+    },
+    /// A grant with a term.
+    Grant {
+        /// The log number of its entry.
+        grant: LogNumber,
+        /// What is left of it.
+        credits_left: Credits,
+        /// When that expires.
+        expires_at: Timestamp,
+    },
+}
+
+/// What was promised of a pool and what it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overcommitted {
+    /// What its accounts may use at a time together.
+    pub promised: Credits,
+    /// By how many that is more than the pool's total.
+    pub credits: Credits,
 }
 
 /// Whom to turn to about an account.
@@ -197,6 +268,8 @@ pub enum Obstacle {
     ExceedsLimit,
     /// Claims ahead of it wait.
     QueueAhead,
+    /// The account is closed.
+    AccountClosed,
 }
 
 /// How many credits an account lacks for a claim, not counting what waits ahead of it.
@@ -215,4 +288,25 @@ pub struct Aside {
     pub account_id: AccountId,
     /// The most that a single project could hold there.
     pub limit: Credits,
+}
+
+/// A transfer that would have moved more than was available. Nothing was moved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferRejectedBody {
+    /// Who was to give.
+    pub from_account_id: AccountId,
+    /// Who was to get.
+    pub to_account_id: AccountId,
+    /// How many.
+    pub credits: Credits,
+    /// How many of them the giving account lacked.
+    pub short: Credits,
+    /// The giving account's balance.
+    pub balance: ShownBalance,
+    /// The projects that hold most of its credits, largest first.
+    pub largest_holds: Vec<Holder>,
+    /// Why it was asked for.
+    pub reason: Option<Arc<str>>,
+    /// By whom.
+    pub actor: Option<Arc<str>>,
 }

@@ -15,10 +15,29 @@ pub enum Outcome {
     Applied,
     /// Everything it says was said by a newer message before.
     Stale,
-    /// It was applied, and its claim was refused with a notice.
-    Rejected,
+    /// What it asked for was refused with a notice.
+    Rejected(Rejection),
     /// It can't be applied yet, or at all. Nothing was changed by it.
     Parked(Parking),
+}
+
+/// What was refused, with a notice that says why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// A project's claim. Its registers count.
+    Hold,
+    /// A transfer.
+    Transfer,
+}
+
+/// Why a command was refused. It changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct Refusal {
+    /// For people: what stands in the way, and what to do.
+    pub detail: String,
+    /// The account whose credits in use stand in the way, where it is that.
+    pub in_use_on: Option<AccountId>,
 }
 
 /// Why a message is parked.
@@ -62,8 +81,10 @@ pub enum ParkReason {
     AccountUnknown,
     /// An organization that is not known yet, or was not named where one is needed.
     OrganizationUnknown,
-    /// Understood, but not something that this version can do.
-    Unsupported,
+    /// A type of asset without a price.
+    PriceUnknown,
+    /// A transfer between accounts that are not integrated ones of one organization.
+    NotTransferable,
     /// It would take a balance out of the range of numbers.
     OutOfRange,
     /// The database refused what it leads to.
@@ -74,7 +95,7 @@ pub enum ParkReason {
 
 impl ParkReason {
     /// Every reason.
-    pub const ALL: [ParkReason; 17] = [
+    pub const ALL: [ParkReason; 18] = [
         ParkReason::Oversize,
         ParkReason::NotJson,
         ParkReason::NotCloudevent,
@@ -88,7 +109,8 @@ impl ParkReason {
         ParkReason::UnknownStatus,
         ParkReason::AccountUnknown,
         ParkReason::OrganizationUnknown,
-        ParkReason::Unsupported,
+        ParkReason::PriceUnknown,
+        ParkReason::NotTransferable,
         ParkReason::OutOfRange,
         ParkReason::DatabaseRefused,
         ParkReason::Suspect,
@@ -110,7 +132,8 @@ impl ParkReason {
             ParkReason::UnknownStatus => "unknown_status",
             ParkReason::AccountUnknown => "account_unknown",
             ParkReason::OrganizationUnknown => "organization_unknown",
-            ParkReason::Unsupported => "unsupported",
+            ParkReason::PriceUnknown => "price_unknown",
+            ParkReason::NotTransferable => "not_transferable",
             ParkReason::OutOfRange => "out_of_range",
             ParkReason::DatabaseRefused => "database_refused",
             ParkReason::Suspect => "suspect",
@@ -133,6 +156,8 @@ pub enum WaitsFor {
     Organization(OrganizationId),
     /// The settings know this status.
     Status(Arc<str>),
+    /// A price list prices this type.
+    Price(Arc<str>),
 }
 
 impl fmt::Display for WaitsFor {
@@ -141,6 +166,7 @@ impl fmt::Display for WaitsFor {
             WaitsFor::Account(id) => write!(f, "account:{id}"),
             WaitsFor::Organization(id) => write!(f, "organization:{id}"),
             WaitsFor::Status(status) => write!(f, "status:{status}"),
+            WaitsFor::Price(what) => write!(f, "price:{what}"),
         }
     }
 }

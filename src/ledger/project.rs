@@ -15,7 +15,7 @@ use super::ids::{AccountId, ProjectId};
 use super::input::Price;
 use super::moment::Timestamp;
 use super::settings::Effect;
-use super::version::Register;
+use super::version::{Register, Version};
 
 /// A status with what it does, as the settings said when it was set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub struct Status {
     /// How far along a project's life it is; higher is closer to being settled.
     pub stage: u16,
 }
+
+/// The status of a project whose hold was released by command.
+pub const RELEASED_BY_OPERATOR: &str = "released_by_operator";
 
 /// A price as it was said, with the credits that it came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,6 +143,14 @@ pub struct Project {
     pub claim: Option<Claim>,
     /// The held target that was refused, until the target changes.
     pub refused: Option<Credits>,
+    /// Since when it is in its status: a message that repeats the status does not begin anew.
+    pub status_since: Option<Timestamp>,
+    /// Since when its hold counts as stale: it is in its status for longer than that one's limit.
+    pub stale_since: Option<Timestamp>,
+    /// The status that it was in when its hold was released by command, until another status comes.
+    pub released_from: Option<Status>,
+    /// Since when a price was said that no list turns into credits.
+    pub unpriced_since: Option<Timestamp>,
 }
 
 impl Project {
@@ -158,7 +169,22 @@ impl Project {
             consumed: Credits::ZERO,
             claim: None,
             refused: None,
+            status_since: None,
+            stale_since: None,
+            released_from: None,
+            unpriced_since: None,
         }
+    }
+
+    /// The versions of its registers, in the order in which they are stored.
+    pub fn versions(&self) -> [Option<&Arc<Version>>; 5] {
+        [
+            self.account.version(),
+            self.status.version(),
+            self.price.version(),
+            self.final_credits.version(),
+            self.name.version(),
+        ]
     }
 
     /// What its status does; nothing where it has none.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::ids::MessageKey;
-use super::moment::Timestamp;
+use super::moment::{Micros, Timestamp};
 use super::settings::Order;
 
 /// Who wrote a register, comparable with any other writer: `(revision, time, source, id)`.
@@ -46,6 +46,34 @@ impl Version {
         }
         Ok(Arc::new(Self { revision, time, source: key.source.clone(), id: key.id.clone() }))
     }
+
+    /// The version of a command given at `now`, above `highest`, the highest on its object: of the same
+    /// revision and later than it, so that it beats what came and the upstream's next revision beats it
+    /// (DESIGN 1.5).
+    pub fn above(order: Order, highest: Option<&Version>, now: Timestamp, key: &MessageKey) -> Arc<Self> {
+        let revision = match order {
+            Order::Revision => Some(highest.and_then(|highest| highest.revision).unwrap_or(0)),
+            Order::Time => None,
+        };
+        let after = highest.and_then(|highest| highest.time).map(|time| time + Micros(1));
+        let time = Some(after.map_or(now, |after| after.max(now)));
+        Arc::new(Self { revision, time, source: key.source.clone(), id: key.id.clone() })
+    }
+
+    /// The sender's count of changes; `None` where the ledger's order is `time`.
+    pub fn revision(&self) -> Option<i64> {
+        self.revision
+    }
+
+    /// When the sender says that it happened.
+    pub fn time(&self) -> Option<Timestamp> {
+        self.time
+    }
+
+    /// Which message it was: its source and its id.
+    pub fn writer(&self) -> (&str, &str) {
+        (&self.source, &self.id)
+    }
 }
 
 /// A value with the version that last set it. Only a newer version sets it again.
@@ -69,6 +97,11 @@ impl<T> Register<T> {
     /// What it holds.
     pub fn get(&self) -> &T {
         &self.value
+    }
+
+    /// Changes what follows from what was said, and not who said it.
+    pub fn refine(&mut self, change: impl FnOnce(&mut T)) {
+        change(&mut self.value);
     }
 
     /// Who set it, if anybody has.
@@ -131,6 +164,24 @@ mod tests {
         assert_eq!(Version::of(Order::Revision, None, None, &key), Err(VersionLack::Revision));
         assert_eq!(Version::of(Order::Time, Some(1), None, &key), Err(VersionLack::Time));
         assert!(Version::of(Order::Revision, Some(1), None, &key).is_ok());
+    }
+
+    #[test]
+    fn a_command_beats_what_came_and_the_next_revision_beats_it() {
+        let now = Timestamp::parse("2026-02-01T00:00:00Z").unwrap();
+        let key = MessageKey::new("creditd/cli", "c");
+        let later = Some("2026-03-01T00:00:00Z");
+        for time in [None, Some("2026-01-01T00:00:00Z"), later] {
+            let stored = version(Order::Revision, 4, time, "z");
+            let command = Version::above(Order::Revision, Some(&stored), now, &key);
+            assert!(command > stored, "{time:?}");
+            assert!(version(Order::Revision, 5, None, "a") > command);
+            let stored = time.map(|_| version(Order::Time, 4, time, "z"));
+            let command = Version::above(Order::Time, stored.as_deref(), now, &key);
+            assert!(stored.is_none_or(|stored| command > stored));
+        }
+        let first = Version::above(Order::Revision, None, now, &key);
+        assert!(version(Order::Revision, 1, None, "a") > first);
     }
 
     #[test]

@@ -3,29 +3,53 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use sqlx::{Postgres, Transaction};
+use serde_json::Value;
+use sqlx::{PgConnection, Postgres, Transaction};
+use time::OffsetDateTime;
 
 use super::inbox::{self, InboxRow, Repeated};
 use super::parked::{self, Parcel};
 use super::rows::Table;
 use super::{Store, StoreError, load, save};
-use crate::ledger::books::{Books, Changes, Decision, LedgerState, Need, Shelf};
+use crate::ledger::books::{Books, Changes, Decision, LedgerState, Need, Shelf, Stop};
 use crate::ledger::entry::LogNumber;
 use crate::ledger::ids::MessageKey;
 use crate::ledger::inbox::Inbox;
 use crate::ledger::input::Input;
 use crate::ledger::moment::Timestamp;
+use crate::ledger::outcome::Refusal;
 use crate::ledger::project::Ticket;
 use crate::ledger::settings::Settings;
 
 /// A transaction that has locked the ledger. Dropped before [`Batch::commit`], it leaves no trace.
 pub struct Batch {
     transaction: Transaction<'static, Postgres>,
+    ledger: LedgerRow,
+}
+
+/// A snapshot on which inputs can be decided to see what would come of them. Nothing is locked, and nothing
+/// is kept.
+pub struct Preview {
+    snapshot: Transaction<'static, Postgres>,
+    ledger: LedgerRow,
+}
+
+/// What the ledger's row says.
+struct LedgerRow {
     settings: Option<Arc<Settings>>,
     settings_number: i64,
     log_last: LogNumber,
     ticket_last: Ticket,
+    price_list_last: i64,
     last_at: Timestamp,
+}
+
+/// What the core made of inputs.
+pub enum Decided {
+    /// They are decided, each on its own.
+    Done(Vec<Decision>, Changes),
+    /// One is a command, and something stands in its way: none of them is to be saved.
+    Refused(Refusal),
 }
 
 /// What a batch received, beside what it changed in the books.
@@ -55,20 +79,26 @@ impl Store {
             Ok(transaction) => transaction,
             Err(error) => return Err(self.unreachable(error).await),
         };
-        let row = sqlx::query!(
-            "select log_last, ticket_last, settings, settings_number, last_at from ledger for update"
+        let row = sqlx::query_as!(
+            LedgerRecord,
+            "select log_last, ticket_last, price_list_last, settings, settings_number, last_at
+               from ledger for update"
         )
         .fetch_one(&mut *transaction)
         .await?;
-        let settings = row.settings.map(|json| Table("ledger").json("settings", json)).transpose()?;
-        Ok(Batch {
-            transaction,
-            settings: settings.map(Arc::new),
-            settings_number: row.settings_number,
-            log_last: LogNumber(row.log_last),
-            ticket_last: Ticket(row.ticket_last),
-            last_at: Timestamp::cut(row.last_at),
-        })
+        Ok(Batch { transaction, ledger: row.try_into()? })
+    }
+
+    /// A snapshot of the ledger as it is now, to see what would come of inputs.
+    pub async fn preview(&self) -> Result<Preview, StoreError> {
+        let mut snapshot = self.snapshot().await?;
+        let row = sqlx::query_as!(
+            LedgerRecord,
+            "select log_last, ticket_last, price_list_last, settings, settings_number, last_at from ledger"
+        )
+        .fetch_one(&mut *snapshot)
+        .await?;
+        Ok(Preview { snapshot, ledger: row.try_into()? })
     }
 
     /// The settings that decide, if any were set, and how often they were.
@@ -82,17 +112,17 @@ impl Store {
 impl Batch {
     /// The settings that decide; `None` in a new ledger that no daemon has set up yet.
     pub fn settings(&self) -> Option<&Arc<Settings>> {
-        self.settings.as_ref()
+        self.ledger.settings.as_ref()
     }
 
     /// How often the settings were set.
     pub fn settings_number(&self) -> i64 {
-        self.settings_number
+        self.ledger.settings_number
     }
 
     /// The time of the last input; no later one may be earlier.
     pub fn last_at(&self) -> Timestamp {
-        self.last_at
+        self.ledger.last_at
     }
 
     /// What the inbox knows of `keys`.
@@ -110,27 +140,8 @@ impl Batch {
         &mut self,
         inputs: &[Input],
         settings: &Arc<Settings>,
-    ) -> Result<(Vec<Decision>, Changes), StoreError> {
-        let ledger = LedgerState {
-            settings: self.settings.clone().unwrap_or_else(|| settings.clone()),
-            settings_number: self.settings_number,
-            log_last: self.log_last,
-            ticket_last: self.ticket_last,
-        };
-        let mut shelf = Shelf::default();
-        load::preload(&mut self.transaction, inputs, &mut shelf).await?;
-        let mut met = HashSet::new();
-        loop {
-            let mut books = Books::open(&shelf, ledger.clone());
-            let decided: Result<Vec<_>, Need> = inputs.iter().map(|input| books.apply(input)).collect();
-            let need = match decided {
-                Ok(decisions) => return Ok((decisions, books.close())),
-                Err(need) => need,
-            };
-            let may_come_again = matches!(need, Need::Queue(_));
-            assert!(met.insert(need.clone()) || may_come_again, "{need:?} was met and is still needed");
-            load::meet(&mut self.transaction, need, &mut shelf).await?;
-        }
+    ) -> Result<Decided, StoreError> {
+        decide(&mut self.transaction, &self.ledger, inputs, settings).await
     }
 
     /// Writes what was received and what it changed. `now` is the time of the batch's last input.
@@ -141,6 +152,8 @@ impl Batch {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let connection = &mut *self.transaction;
+        let own = changes.own.iter().map(|(input, decision)| InboxRow::of_own(input, decision));
+        inbox::insert(connection, &own.collect::<Vec<_>>()).await?;
         inbox::insert(connection, &received.first).await?;
         inbox::count(connection, &received.repeated).await?;
         save::books(connection, changes).await?;
@@ -157,7 +170,7 @@ impl Batch {
             parked::clear_tries(connection, content_hash).await?;
         }
         parked::mark_due(connection, &changes.appeared).await?;
-        save::ledger(connection, &changes.ledger, self.last_at.max(now)).await
+        save::ledger(connection, &changes.ledger, self.ledger.last_at.max(now)).await
     }
 
     /// Makes it all stand.
@@ -170,5 +183,83 @@ impl Batch {
     pub async fn roll_back(self) -> Result<(), StoreError> {
         self.transaction.rollback().await?;
         Ok(())
+    }
+}
+
+impl Preview {
+    /// As [`Batch::decide`]; nothing comes of it.
+    pub async fn decide(
+        &mut self,
+        inputs: &[Input],
+        settings: &Arc<Settings>,
+    ) -> Result<Decided, StoreError> {
+        decide(&mut self.snapshot, &self.ledger, inputs, settings).await
+    }
+
+    /// The settings that decide; `None` in a new ledger that no daemon has set up yet.
+    pub fn settings(&self) -> Option<&Arc<Settings>> {
+        self.ledger.settings.as_ref()
+    }
+
+    /// The time of the last input.
+    pub fn last_at(&self) -> Timestamp {
+        self.ledger.last_at
+    }
+}
+
+/// Loads what `inputs` touch, and decides them; where that needs more, loads it and begins again.
+async fn decide(
+    connection: &mut PgConnection,
+    row: &LedgerRow,
+    inputs: &[Input],
+    settings: &Arc<Settings>,
+) -> Result<Decided, StoreError> {
+    let ledger = LedgerState {
+        settings: row.settings.clone().unwrap_or_else(|| settings.clone()),
+        settings_number: row.settings_number,
+        log_last: row.log_last,
+        ticket_last: row.ticket_last,
+        price_list_last: row.price_list_last,
+    };
+    let mut shelf = Shelf::default();
+    load::preload(connection, inputs, row.last_at, &mut shelf).await?;
+    let mut met = HashSet::new();
+    loop {
+        let mut books = Books::open(&shelf, ledger.clone());
+        let decided: Result<Vec<_>, Stop> = inputs.iter().map(|input| books.apply(input)).collect();
+        let need = match decided {
+            Ok(decisions) => return Ok(Decided::Done(decisions, books.close())),
+            Err(Stop::Refused(refusal)) => return Ok(Decided::Refused(refusal)),
+            Err(Stop::Need(need)) => need,
+        };
+        let may_come_again = matches!(need, Need::Queue(_));
+        assert!(met.insert(need.clone()) || may_come_again, "{need:?} was met and is still needed");
+        load::meet(connection, need, row.last_at, &mut shelf).await?;
+    }
+}
+
+/// The columns of the ledger's row.
+struct LedgerRecord {
+    log_last: i64,
+    ticket_last: i64,
+    price_list_last: i64,
+    settings: Option<Value>,
+    settings_number: i64,
+    last_at: OffsetDateTime,
+}
+
+impl TryFrom<LedgerRecord> for LedgerRow {
+    type Error = StoreError;
+
+    fn try_from(row: LedgerRecord) -> Result<Self, StoreError> {
+        let settings = row.settings.map(|json| Table("ledger").json("settings", json)).transpose()?;
+        Ok(Self {
+            settings: settings.map(Arc::new),
+            settings_number: row.settings_number,
+            log_last: LogNumber(row.log_last),
+            ticket_last: Ticket(row.ticket_last),
+            price_list_last: row.price_list_last,
+            last_at: Timestamp::cut(row.last_at),
+        })
     }
 }

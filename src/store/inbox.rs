@@ -1,15 +1,19 @@
 //! The inbox: which messages came, what became of them, and how often they came again.
 
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::StoreError;
 use super::rows::Table;
+use crate::ledger::books::Decision;
 use crate::ledger::entry::LogNumber;
 use crate::ledger::ids::MessageKey;
 use crate::ledger::inbox::{Fingerprint, Inbox, Known};
+use crate::ledger::input::Input;
 use crate::ledger::moment::Timestamp;
-use crate::ledger::outcome::Outcome;
+use crate::ledger::outcome::{Outcome, Rejection};
 
 /// A message that came for the first time.
 #[derive(Clone, Debug)]
@@ -28,6 +32,41 @@ pub struct InboxRow {
     pub outcome: Outcome,
     /// The stretch of the log that it wrote.
     pub log: Option<(LogNumber, LogNumber)>,
+    /// What it says, where nobody else has it: of a command, and of the ledger's own inputs.
+    pub said: Option<Said>,
+}
+
+/// What a command or an input of the ledger's own says.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// The fact, as JSON.
+    pub fact: Value,
+    /// Who gave the command.
+    pub actor: Option<String>,
+    /// Why.
+    pub note: Option<String>,
+}
+
+impl InboxRow {
+    /// The row of an input that came from no message: a command, or one of the ledger's own.
+    pub fn of_own(input: &Input, decision: &Decision) -> Self {
+        let fact = serde_json::to_value(&input.fact).expect("a fact has only text for keys");
+        let (reason, actor) = input.reason_and_actor();
+        Self {
+            key: input.cause.key.clone(),
+            message_type: input.cause.message_type.to_string(),
+            fingerprint: Sha256::digest(fact.to_string()).into(),
+            time: input.time,
+            received_at: input.now,
+            outcome: decision.outcome.clone(),
+            log: decision.log,
+            said: Some(Said {
+                fact,
+                actor: actor.map(ToString::to_string),
+                note: reason.map(ToString::to_string),
+            }),
+        }
+    }
 }
 
 /// A message that came again.
@@ -46,7 +85,11 @@ pub(super) fn outcome_columns(outcome: &Outcome) -> (&'static str, Option<&'stat
     match outcome {
         Outcome::Applied => ("applied", None, None),
         Outcome::Stale => ("stale", None, Some("everything it says was said by a newer message before")),
-        Outcome::Rejected => {
+        Outcome::Rejected(Rejection::Transfer) => {
+            let detail = "the giving account had too few credits available, and the notice says how many";
+            ("rejected", Some("transfer_rejected"), Some(detail))
+        }
+        Outcome::Rejected(Rejection::Hold) => {
             let detail = "its registers count; its hold was refused, and the notice of that says why";
             ("rejected", Some("hold_rejected"), Some(detail))
         }
@@ -97,12 +140,16 @@ pub(super) async fn insert(connection: &mut PgConnection, rows: &[InboxRow]) -> 
     let details: Vec<_> = columns.iter().map(|(_, _, detail)| detail.map(str::to_owned)).collect();
     let firsts: Vec<_> = rows.iter().map(|row| row.log.map(|(first, _)| first.0)).collect();
     let lasts: Vec<_> = rows.iter().map(|row| row.log.map(|(_, last)| last.0)).collect();
+    let said = || rows.iter().map(|row| row.said.as_ref());
+    let facts: Vec<_> = said().map(|said| said.map(|said| said.fact.clone())).collect();
+    let actors: Vec<_> = said().map(|said| said.and_then(|said| said.actor.clone())).collect();
+    let notes: Vec<_> = said().map(|said| said.and_then(|said| said.note.clone())).collect();
     sqlx::query!(
         "insert into inbox (source, id, type, fingerprint, time, received_at, outcome, reason, detail,
-                            log_first, log_last)
+                            log_first, log_last, fact, actor, note)
          select * from unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::timestamptz[],
                               $6::timestamptz[], $7::text[], $8::text[], $9::text[], $10::bigint[],
-                              $11::bigint[])",
+                              $11::bigint[], $12::jsonb[], $13::text[], $14::text[])",
         &sources,
         &ids,
         &types,
@@ -114,6 +161,9 @@ pub(super) async fn insert(connection: &mut PgConnection, rows: &[InboxRow]) -> 
         &details as &[Option<String>],
         &firsts as &[Option<i64>],
         &lasts as &[Option<i64>],
+        &facts as &[Option<Value>],
+        &actors as &[Option<String>],
+        &notes as &[Option<String>],
     )
     .execute(connection)
     .await?;

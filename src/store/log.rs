@@ -94,6 +94,7 @@ impl Store {
                     kind: match row.kind.as_str() {
                         "alert" => NoticeKind::Alert,
                         "hold" => NoticeKind::Hold,
+                        "transfer_rejected" => NoticeKind::TransferRejected,
                         other => return Err(table.unreadable("kind", format!("unknown kind {other:?}"))),
                     },
                     sequence: row.sequence,

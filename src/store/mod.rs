@@ -23,9 +23,9 @@ mod versions;
 use std::str::FromStr;
 use std::time::Duration;
 
-pub use batch::{Batch, Received};
+pub use batch::{Batch, Decided, Preview, Received};
 pub use error::{Remedy, StoreError};
-pub use inbox::{InboxRow, Repeated};
+pub use inbox::{InboxRow, Repeated, Said};
 pub use log::LogLine;
 pub use parked::{Parcel, ParkedRow};
 pub use relay::{Lease, RelayStatus};

@@ -188,7 +188,7 @@ pub(super) async fn offered(
     let (name, _, _) = outcome_columns(outcome);
     let parking = match outcome {
         Outcome::Parked(parking) => Some(parking),
-        Outcome::Applied | Outcome::Stale | Outcome::Rejected => None,
+        Outcome::Applied | Outcome::Stale | Outcome::Rejected(_) => None,
     };
     let done_at: Option<OffsetDateTime> = parking.is_none().then(|| now.to_offset_date_time());
     sqlx::query!(

@@ -10,13 +10,15 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::{StoreError, versions};
-use crate::ledger::account::{Account, Chain, Organization, Sequences};
+use crate::ledger::account::{Account, Chain, Organization, Sequences, Tallies};
 use crate::ledger::balance::{Balance, Queued};
 use crate::ledger::credits::Credits;
 use crate::ledger::entry::Digest;
 use crate::ledger::entry::{Cause, Entry, LogNumber};
+use crate::ledger::grant::Grant;
 use crate::ledger::ids::{AccountId, IdError, MessageKey, OrganizationId, ProjectId};
 use crate::ledger::moment::Timestamp;
+use crate::ledger::price::PriceList;
 use crate::ledger::project::{Claim, PriceTag, Project, Status, Ticket};
 use crate::ledger::version::{Register, Version};
 
@@ -45,6 +47,12 @@ pub(super) struct AccountRecord {
     pub(super) holds: i64,
     pub(super) digest: Vec<u8>,
     pub(super) raised: Value,
+    pub(super) closed: bool,
+    pub(super) promised: i64,
+    pub(super) stale_holds: i64,
+    pub(super) open_grants: i64,
+    pub(super) expiring_grants: i64,
+    pub(super) transfers_rejected: i64,
 }
 
 /// A row of `organization`.
@@ -77,6 +85,10 @@ pub(super) struct ProjectRecord {
     pub(super) waiting_since: Option<OffsetDateTime>,
     pub(super) aside: Option<bool>,
     pub(super) refused: Option<i64>,
+    pub(super) status_since: Option<OffsetDateTime>,
+    pub(super) stale_since: Option<OffsetDateTime>,
+    pub(super) released_from: Option<Value>,
+    pub(super) unpriced_since: Option<OffsetDateTime>,
 }
 
 /// A row of `entry`.
@@ -148,27 +160,12 @@ fn shared(text: Option<String>) -> Option<Arc<str>> {
     text.map(Into::into)
 }
 
-pub(super) fn account_versions(account: &Account) -> Value {
-    versions::to_json([
-        account.kind.version(),
-        account.organization_id.version(),
-        account.name.version(),
-        account.contact.version(),
-        account.capacity.version(),
-        account.allocation.version(),
-        account.mode.version(),
-        account.on_insufficient.version(),
-        account.overdraft_limit.version(),
-        account.alert_rules.version(),
-    ])
-}
-
 impl TryFrom<AccountRecord> for Account {
     type Error = StoreError;
 
     fn try_from(row: AccountRecord) -> Result<Account, StoreError> {
         let table = Table("account");
-        let [kind, organization, name, contact, capacity, allocation, mode, policy, overdraft, rules] =
+        let [kind, organization, name, contact, capacity, allocation, mode, policy, overdraft, rules, closed] =
             versions::from_json(table.0, row.versions)?;
         let organization_id = row.organization_id.map(|id| table.id("organization_id", id)).transpose()?;
         let on_insufficient =
@@ -186,6 +183,7 @@ impl TryFrom<AccountRecord> for Account {
             on_insufficient: Register::stored(on_insufficient, policy),
             overdraft_limit: Register::stored(Credits(row.overdraft_limit), overdraft),
             alert_rules: Register::stored(alert_rules, rules),
+            closed: Register::stored(row.closed, closed),
             plan: Credits(row.plan),
             balance: Balance {
                 total: Credits(row.total),
@@ -193,19 +191,22 @@ impl TryFrom<AccountRecord> for Account {
                 consumed: Credits(row.consumed),
             },
             queued: Queued { projects: row.queued_projects, credits: Credits(row.queued_credits) },
-            sequences: Sequences { entries: row.entries, alerts: row.alerts, holds: row.holds },
+            tallies: Tallies {
+                promised: Credits(row.promised),
+                stale_holds: row.stale_holds,
+                open_grants: row.open_grants,
+                expiring_grants: row.expiring_grants,
+            },
+            sequences: Sequences {
+                entries: row.entries,
+                alerts: row.alerts,
+                holds: row.holds,
+                transfers_rejected: row.transfers_rejected,
+            },
             digest: table.digest(&row.digest)?,
             raised: table.json("raised", row.raised)?,
         })
     }
-}
-
-pub(super) fn organization_versions(organization: &Organization) -> Value {
-    versions::to_json([
-        organization.name.version(),
-        organization.contact.version(),
-        organization.alert_rules.version(),
-    ])
 }
 
 impl TryFrom<OrganizationRecord> for Organization {
@@ -222,16 +223,6 @@ impl TryFrom<OrganizationRecord> for Organization {
             alert_rules: Register::stored(alert_rules, rules),
         })
     }
-}
-
-pub(super) fn project_versions(project: &Project) -> Value {
-    versions::to_json([
-        project.account.version(),
-        project.status.version(),
-        project.price.version(),
-        project.final_credits.version(),
-        project.name.version(),
-    ])
 }
 
 impl TryFrom<ProjectRecord> for Project {
@@ -280,6 +271,10 @@ impl TryFrom<ProjectRecord> for Project {
             consumed: Credits(row.consumed),
             claim,
             refused: row.refused.map(Credits),
+            status_since: row.status_since.map(Timestamp::cut),
+            stale_since: row.stale_since.map(Timestamp::cut),
+            released_from: row.released_from.map(|status| table.json("released_from", status)).transpose()?,
+            unpriced_since: row.unpriced_since.map(Timestamp::cut),
         })
     }
 }
@@ -314,6 +309,71 @@ impl TryFrom<EntryRecord> for Entry {
             reason: shared(row.reason),
             actor: shared(row.actor),
             digest: table.digest(&row.digest)?,
+        })
+    }
+}
+
+/// A row of `credit_grant`.
+pub(super) struct GrantRecord {
+    pub(super) log_number: i64,
+    pub(super) account_id: String,
+    pub(super) credits: i64,
+    pub(super) credits_left: i64,
+    pub(super) expires_at: OffsetDateTime,
+    pub(super) warned: bool,
+    pub(super) closed: bool,
+}
+
+impl TryFrom<GrantRecord> for Grant {
+    type Error = StoreError;
+
+    fn try_from(row: GrantRecord) -> Result<Grant, StoreError> {
+        Ok(Grant {
+            number: LogNumber(row.log_number),
+            account_id: Table("credit_grant").id("account_id", row.account_id)?,
+            credits: Credits(row.credits),
+            left: Credits(row.credits_left),
+            expires_at: Timestamp::cut(row.expires_at),
+            warned: row.warned,
+            closed: row.closed,
+        })
+    }
+}
+
+/// A row of `price_list`.
+pub(super) struct PriceListRecord {
+    pub(super) number: i64,
+    pub(super) organization_id: Option<String>,
+    pub(super) arrived_at: OffsetDateTime,
+    pub(super) starts_at: OffsetDateTime,
+    pub(super) started: bool,
+    pub(super) prices: Value,
+    pub(super) cause_source: String,
+    pub(super) cause_id: String,
+    pub(super) cause_type: String,
+    pub(super) actor: Option<String>,
+}
+
+impl TryFrom<PriceListRecord> for PriceList {
+    type Error = StoreError;
+
+    fn try_from(row: PriceListRecord) -> Result<PriceList, StoreError> {
+        let table = Table("price_list");
+        let cause = Cause {
+            key: MessageKey::new(&row.cause_source, &row.cause_id),
+            message_type: row.cause_type.into(),
+            // It is told with what the list's message itself brought about, and with nothing later.
+            traceparent: None,
+        };
+        Ok(PriceList {
+            number: row.number,
+            organization_id: row.organization_id.map(|id| table.id("organization_id", id)).transpose()?,
+            arrived_at: Timestamp::cut(row.arrived_at),
+            starts_at: Timestamp::cut(row.starts_at),
+            started: row.started,
+            prices: table.json("prices", row.prices)?,
+            cause: Arc::new(cause),
+            actor: shared(row.actor),
         })
     }
 }

@@ -4,14 +4,16 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::StoreError;
-use super::rows::{account_versions, organization_versions, project_versions};
+use super::{StoreError, versions};
 use crate::ledger::account::{Account, OnInsufficient, Organization};
 use crate::ledger::books::{Changes, LedgerState, LogRecord};
 use crate::ledger::digest;
 use crate::ledger::entry::Entry;
+use crate::ledger::grant::Grant;
+use crate::ledger::input::AssetRecord;
 use crate::ledger::moment::Timestamp;
 use crate::ledger::notice::Notice;
+use crate::ledger::price::PriceList;
 use crate::ledger::project::Project;
 
 /// Writes accounts, organizations, projects, entries and notices.
@@ -26,6 +28,9 @@ pub(super) async fn books(connection: &mut PgConnection, changes: &Changes) -> R
     save_organizations(connection, &changes.organizations).await?;
     save_accounts(connection, &changes.accounts).await?;
     save_projects(connection, &changes.projects).await?;
+    save_grants(connection, &changes.grants).await?;
+    save_price_lists(connection, &changes.price_lists).await?;
+    insert_assets(connection, &changes.assets).await?;
     insert_entries(connection, &entries).await?;
     insert_notices(connection, &notices).await
 }
@@ -39,7 +44,7 @@ pub(super) async fn ledger(
     // The settings are large and seldom change: they are written when their number does.
     sqlx::query!(
         "update ledger
-            set version = version + 1, log_last = $1, ticket_last = $2, last_at = $3,
+            set version = version + 1, log_last = $1, ticket_last = $2, price_list_last = $6, last_at = $3,
                 settings = case when settings_number = $4 then settings else $5 end,
                 settings_number = $4",
         ledger.log_last.0,
@@ -47,6 +52,7 @@ pub(super) async fn ledger(
         last_at.to_offset_date_time(),
         ledger.settings_number,
         as_json(&*ledger.settings),
+        ledger.price_list_last,
     )
     .execute(connection)
     .await?;
@@ -80,7 +86,7 @@ async fn save_organizations(connection: &mut PgConnection, rows: &[Organization]
         &column(rows, |row| text(row.name.get().as_deref())) as &[Option<String>],
         &column(rows, |row| text(row.contact.get().as_deref())) as &[Option<String>],
         &column(rows, |row| row.alert_rules.get().as_ref().map(as_json)) as &[Option<Value>],
-        &column(rows, organization_versions),
+        &column(rows, |row| versions::to_json(row.versions())),
     )
     .execute(connection)
     .await?;
@@ -94,11 +100,13 @@ async fn save_accounts(connection: &mut PgConnection, rows: &[Account]) -> Resul
     sqlx::query!(
         "insert into account (account_id, kind, organization_id, name, contact, capacity, allocation, mode,
                 on_insufficient, overdraft_limit, alert_rules, versions, plan, total, held, consumed,
-                queued_projects, queued_credits, entries, alerts, holds, digest, raised)
+                queued_projects, queued_credits, entries, alerts, holds, digest, raised, closed, promised,
+                stale_holds, open_grants, expiring_grants, transfers_rejected)
          select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[],
                 $7::bigint[], $8::text[], $9::text[], $10::bigint[], $11::jsonb[], $12::jsonb[],
                 $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[],
-                $19::bigint[], $20::bigint[], $21::bigint[], $22::bytea[], $23::jsonb[])
+                $19::bigint[], $20::bigint[], $21::bigint[], $22::bytea[], $23::jsonb[], $24::boolean[],
+                $25::bigint[], $26::bigint[], $27::bigint[], $28::bigint[], $29::bigint[])
          on conflict (account_id) do update
             set kind = excluded.kind, organization_id = excluded.organization_id, name = excluded.name,
                 contact = excluded.contact, capacity = excluded.capacity, allocation = excluded.allocation,
@@ -108,7 +116,10 @@ async fn save_accounts(connection: &mut PgConnection, rows: &[Account]) -> Resul
                 held = excluded.held, consumed = excluded.consumed,
                 queued_projects = excluded.queued_projects, queued_credits = excluded.queued_credits,
                 entries = excluded.entries, alerts = excluded.alerts, holds = excluded.holds,
-                digest = excluded.digest, raised = excluded.raised",
+                digest = excluded.digest, raised = excluded.raised, closed = excluded.closed,
+                promised = excluded.promised, stale_holds = excluded.stale_holds,
+                open_grants = excluded.open_grants, expiring_grants = excluded.expiring_grants,
+                transfers_rejected = excluded.transfers_rejected",
         &column(rows, |row| row.id.to_string()),
         &column(rows, |row| row.kind.get().as_str().to_owned()),
         &column(rows, |row| text(row.organization_id.get().as_ref())) as &[Option<String>],
@@ -121,7 +132,7 @@ async fn save_accounts(connection: &mut PgConnection, rows: &[Account]) -> Resul
             as &[Option<String>],
         &column(rows, |row| row.overdraft_limit.get().0),
         &column(rows, |row| row.alert_rules.get().as_ref().map(as_json)) as &[Option<Value>],
-        &column(rows, account_versions),
+        &column(rows, |row| versions::to_json(row.versions())),
         &column(rows, |row| row.plan.0),
         &column(rows, |row| row.balance.total.0),
         &column(rows, |row| row.balance.held.0),
@@ -133,6 +144,12 @@ async fn save_accounts(connection: &mut PgConnection, rows: &[Account]) -> Resul
         &column(rows, |row| row.sequences.holds),
         &column(rows, |row| row.digest.0.to_vec()),
         &column(rows, |row| as_json(&row.raised)),
+        &column(rows, |row| *row.closed.get()),
+        &column(rows, |row| row.tallies.promised.0),
+        &column(rows, |row| row.tallies.stale_holds),
+        &column(rows, |row| row.tallies.open_grants),
+        &column(rows, |row| row.tallies.expiring_grants),
+        &column(rows, |row| row.sequences.transfers_rejected),
     )
     .execute(connection)
     .await?;
@@ -147,11 +164,13 @@ async fn save_projects(connection: &mut PgConnection, rows: &[Project]) -> Resul
     sqlx::query!(
         "insert into project (project_id, account_id, status, effect, stage, price_said, price_credits,
                 final_credits, name, versions, mode, chain_account, chain_pool, held, consumed, ticket,
-                waiting_since, aside, refused, state, wanted)
+                waiting_since, aside, refused, state, wanted, status_since, stale_since, released_from,
+                unpriced_since)
          select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::jsonb[],
                 $7::bigint[], $8::bigint[], $9::text[], $10::jsonb[], $11::text[], $12::text[], $13::text[],
                 $14::bigint[], $15::bigint[], $16::bigint[], $17::timestamptz[], $18::boolean[],
-                $19::bigint[], $20::text[], $21::bigint[])
+                $19::bigint[], $20::text[], $21::bigint[], $22::timestamptz[], $23::timestamptz[],
+                $24::jsonb[], $25::timestamptz[])
          on conflict (project_id) do update
             set account_id = excluded.account_id, status = excluded.status, effect = excluded.effect,
                 stage = excluded.stage, price_said = excluded.price_said,
@@ -160,7 +179,9 @@ async fn save_projects(connection: &mut PgConnection, rows: &[Project]) -> Resul
                 chain_account = excluded.chain_account, chain_pool = excluded.chain_pool,
                 held = excluded.held, consumed = excluded.consumed, ticket = excluded.ticket,
                 waiting_since = excluded.waiting_since, aside = excluded.aside,
-                refused = excluded.refused, state = excluded.state, wanted = excluded.wanted",
+                refused = excluded.refused, state = excluded.state, wanted = excluded.wanted,
+                status_since = excluded.status_since, stale_since = excluded.stale_since,
+                released_from = excluded.released_from, unpriced_since = excluded.unpriced_since",
         &column(rows, |row| row.id.to_string()),
         &column(rows, |row| text(row.account.get().as_ref()).unwrap_or_default()),
         &column(rows, |row| row.status.get().as_ref().map(|status| status.name.to_string()))
@@ -173,7 +194,7 @@ async fn save_projects(connection: &mut PgConnection, rows: &[Project]) -> Resul
         &column(rows, |row| row.credits().map(|credits| credits.0)) as &[Option<i64>],
         &column(rows, |row| row.final_credits.get().map(|credits| credits.0)) as &[Option<i64>],
         &column(rows, |row| text(row.name.get().as_deref())) as &[Option<String>],
-        &column(rows, project_versions),
+        &column(rows, |row| versions::to_json(row.versions())),
         &column(rows, |row| row.mode.as_str().to_owned()),
         &column(rows, |row| chain(row).account.to_string()),
         &column(rows, |row| text(chain(row).pool)) as &[Option<String>],
@@ -186,6 +207,85 @@ async fn save_projects(connection: &mut PgConnection, rows: &[Project]) -> Resul
         &column(rows, |row| row.refused.map(|credits| credits.0)) as &[Option<i64>],
         &column(rows, |row| row.state().as_str().to_owned()),
         &column(rows, |row| row.target().held.0),
+        &column(rows, |row| row.status_since.map(Timestamp::to_offset_date_time)) as &[Option<OffsetDateTime>],
+        &column(rows, |row| row.stale_since.map(Timestamp::to_offset_date_time)) as &[Option<OffsetDateTime>],
+        &column(rows, |row| row.released_from.as_ref().map(as_json)) as &[Option<Value>],
+        &column(rows, |row| row.unpriced_since.map(Timestamp::to_offset_date_time))
+            as &[Option<OffsetDateTime>],
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn save_grants(connection: &mut PgConnection, rows: &[Grant]) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into credit_grant (log_number, account_id, credits, credits_left, expires_at, warned, closed)
+         select * from unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::timestamptz[],
+                $6::boolean[], $7::boolean[])
+         on conflict (log_number) do update
+            set credits_left = excluded.credits_left, warned = excluded.warned, closed = excluded.closed",
+        &column(rows, |row| row.number.0),
+        &column(rows, |row| row.account_id.to_string()),
+        &column(rows, |row| row.credits.0),
+        &column(rows, |row| row.left.0),
+        &column(rows, |row| row.expires_at.to_offset_date_time()),
+        &column(rows, |row| row.warned),
+        &column(rows, |row| row.closed),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn save_price_lists(connection: &mut PgConnection, rows: &[PriceList]) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into price_list (number, organization_id, arrived_at, starts_at, started, prices,
+                cause_source, cause_id, cause_type, actor)
+         select * from unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::boolean[],
+                $6::jsonb[], $7::text[], $8::text[], $9::text[], $10::text[])
+         on conflict (number) do update set started = excluded.started",
+        &column(rows, |row| row.number),
+        &column(rows, |row| text(row.organization_id.as_ref())) as &[Option<String>],
+        &column(rows, |row| row.arrived_at.to_offset_date_time()),
+        &column(rows, |row| row.starts_at.to_offset_date_time()),
+        &column(rows, |row| row.started),
+        &column(rows, |row| as_json(&row.prices)),
+        &column(rows, |row| row.cause.key.source.to_string()),
+        &column(rows, |row| row.cause.key.id.to_string()),
+        &column(rows, |row| row.cause.message_type.to_string()),
+        &column(rows, |row| text(row.actor.as_deref())) as &[Option<String>],
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_assets(connection: &mut PgConnection, rows: &[AssetRecord]) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into asset (source, id, account_id, organization_id, project_id, asset_type, quantity,
+                credits, log_number, at)
+         select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
+                $7::bigint[], $8::bigint[], $9::bigint[], $10::timestamptz[])",
+        &column(rows, |row| row.cause.key.source.to_string()),
+        &column(rows, |row| row.cause.key.id.to_string()),
+        &column(rows, |row| row.asset.account_id.to_string()),
+        &column(rows, |row| text(row.organization_id.as_ref())) as &[Option<String>],
+        &column(rows, |row| text(row.asset.project_id.as_ref())) as &[Option<String>],
+        &column(rows, |row| row.asset.asset_type.to_string()),
+        &column(rows, |row| row.asset.quantity),
+        &column(rows, |row| row.charge.map(|(credits, _)| credits.0)) as &[Option<i64>],
+        &column(rows, |row| row.charge.map(|(_, entry)| entry.0)) as &[Option<i64>],
+        &column(rows, |row| row.at.to_offset_date_time()),
     )
     .execute(connection)
     .await?;

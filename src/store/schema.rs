@@ -16,12 +16,15 @@ static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 ///
 /// Entries and notices can only be read and added: they are the ledger, and what was told. The relay's row
 /// and the ledger's are there already.
-const GRANTS: [(&str, &str); 11] = [
+const GRANTS: [(&str, &str); 14] = [
     ("ledger", "select, update"),
     ("relay", "select, update"),
     ("organization", "select, insert, update"),
     ("account", "select, insert, update"),
     ("project", "select, insert, update"),
+    ("credit_grant", "select, insert, update"),
+    ("price_list", "select, insert, update"),
+    ("asset", "select, insert"),
     ("entry", "select, insert"),
     ("notice", "select, insert"),
     ("inbox", "select, insert, update"),

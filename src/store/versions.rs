@@ -33,7 +33,7 @@ pub(super) fn to_json<'v>(registers: impl IntoIterator<Item = Option<&'v Arc<Ver
     serde_json::to_value(stored).expect("versions are plain numbers and texts")
 }
 
-/// The versions of `N` registers as [`to_json`] stored them.
+/// The versions of `N` registers as [`to_json`] stored them. Registers that came later than the row are unset.
 pub(super) fn from_json<const N: usize>(
     table: &'static str,
     json: Value,
@@ -41,8 +41,8 @@ pub(super) fn from_json<const N: usize>(
     let unreadable = |what: String| StoreError::Row { table, column: "versions", what };
     let stored: Stored = serde_json::from_value(json).map_err(|error| unreadable(error.to_string()))?;
     let mut registers: [Option<Arc<Version>>; N] = std::array::from_fn(|_| None);
-    if stored.registers.len() != N {
-        return Err(unreadable(format!("{} registers instead of {N}", stored.registers.len())));
+    if stored.registers.len() > N {
+        return Err(unreadable(format!("{} registers, {N} are known", stored.registers.len())));
     }
     for (register, place) in registers.iter_mut().zip(stored.registers) {
         let Some(place) = place else { continue };
@@ -67,7 +67,9 @@ mod tests {
         let json = to_json([Some(&old), None, Some(&new), Some(&old)]);
         assert_eq!(json["versions"].as_array().unwrap().len(), 2);
         let read: [_; 4] = from_json("project", json.clone()).unwrap();
-        assert_eq!(read, [Some(old.clone()), None, Some(new), Some(old)]);
-        assert!(from_json::<5>("project", json).is_err());
+        assert_eq!(read, [Some(old.clone()), None, Some(new.clone()), Some(old.clone())]);
+        let with_a_later_register = from_json::<5>("project", json.clone()).unwrap();
+        assert_eq!(with_a_later_register, [Some(old.clone()), None, Some(new), Some(old), None]);
+        assert!(from_json::<3>("project", json).is_err());
     }
 }

@@ -75,7 +75,9 @@ pub(super) fn alert() -> Notice {
         change: Change::Raised,
         severity: Some(Severity::Warning),
         previous_severity: None,
-        rules: vec![RaisedRule { rule: low, since: time() }],
+        rules: vec![RaisedRule { rule: low, since: time(), subjects: None }],
+        subjects: Vec::new(),
+        overcommitted: None,
         resolved: vec![Resolved {
             name: "few".into(),
             severity: Severity::Info,

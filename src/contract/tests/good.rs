@@ -150,6 +150,7 @@ fn bare_account() -> AccountFact {
         on_insufficient: None,
         overdraft_limit: None,
         alert_rules: None,
+        closed: None,
     }
 }
 
@@ -191,6 +192,7 @@ fn accounts_are_understood() {
         on_insufficient: Some(OnInsufficient::Overdraw),
         overdraft_limit: Some(Credits(10)),
         alert_rules: Some([low, few].into()),
+        closed: None,
     };
     let no_rules = json!({"account_id": "acme", "alert_rules": []});
     assert_each_is_understood(vec![

@@ -1,22 +1,29 @@
-//! Messages about accounts, organizations and their credits (DESIGN 1.5).
+//! Messages about accounts and organizations: their registers (DESIGN 1.5).
 
 use std::sync::Arc;
 
 use super::super::account::{Account, Kind, Organization};
-use super::super::booking::Movement;
-use super::super::credits::Credits;
-use super::super::entry::{EntryKind, Side};
+use super::super::entry::EntryKind;
 use super::super::ids::AccountId;
-use super::super::input::{AccountFact, AdjustmentFact, GrantFact, Input, OrganizationFact};
-use super::super::outcome::{Outcome, ParkReason, WaitsFor};
+use super::super::input::{AccountFact, Author, Existence, Input, OrganizationFact};
+use super::super::outcome::{Outcome, ParkReason, Refusal, WaitsFor};
 use super::super::version::{Version, VersionLack};
 use super::projects::account_unknown;
-use super::{Books, Need, park};
+use super::{Books, Need, Stop, park, refused};
 
 impl Books<'_> {
-    /// The version of a message that sets registers, or what it is parked for.
-    pub(super) fn version(&self, input: &Input) -> Result<Arc<Version>, Outcome> {
+    /// The version of a message that sets registers, or what it is parked for. A command's is above all that
+    /// are `stored` on its object.
+    pub(super) fn version<'v>(
+        &self,
+        input: &Input,
+        stored: impl IntoIterator<Item = Option<&'v Arc<Version>>>,
+    ) -> Result<Arc<Version>, Outcome> {
         let order = self.ledger.settings.order;
+        if input.author != Author::Upstream {
+            let highest = stored.into_iter().flatten().max().map(|version| &**version);
+            return Ok(Version::above(order, highest, input.now, &input.cause.key));
+        }
         Version::of(order, input.revision, input.time, &input.cause.key).map_err(|lack| match lack {
             VersionLack::Revision => {
                 let detail = "data.revision: missing; the setting order = \"revision\" needs it";
@@ -29,15 +36,16 @@ impl Books<'_> {
         })
     }
 
-    pub(super) fn apply_account(&mut self, input: &Input, fact: &AccountFact) -> Result<Outcome, Need> {
-        let version = match self.version(input) {
-            Ok(version) => version,
-            Err(parked) => return Ok(parked),
-        };
+    pub(super) fn apply_account(&mut self, input: &Input, fact: &AccountFact) -> Result<Outcome, Stop> {
         let stored = self.account(&fact.account_id)?.cloned();
         let is_new = stored.is_none();
         let mut account = stored.unwrap_or_else(|| Account::new(fact.account_id.clone()));
+        let version = match self.version(input, account.versions()) {
+            Ok(version) => version,
+            Err(parked) => return Ok(parked),
+        };
         let before = account.clone();
+        check_existence(input, fact, (!is_new).then_some(&before))?;
         let set = set_account(&mut account, fact, &version);
         if !set && !is_new {
             return Ok(Outcome::Stale);
@@ -45,11 +53,18 @@ impl Books<'_> {
         if let Some(parked) = self.cannot_become(&before, &account)? {
             return Ok(parked);
         }
+        let (old, new) = (before.chain(), account.chain());
         let id = account.id.clone();
         self.accounts.insert(id.clone(), account);
         self.appeared.push(WaitsFor::Account(id.clone()));
         self.touch(&id);
+        if old != new {
+            self.change_chain(&old, &new, input)?;
+        }
         self.follow_plan(&id, input)?;
+        if old.queue() != new.queue() && old.pool.is_some() {
+            self.place_claims(old.queue(), input)?;
+        }
         Ok(Outcome::Applied)
     }
 
@@ -67,15 +82,12 @@ impl Books<'_> {
                 return Ok(Some(account_unknown(&pool)));
             }
         }
-        let moves = before.kind.get() != after.kind.get() || before.organization() != after.organization();
-        let in_use = before.balance.held.is_positive() || before.queued.projects > 0;
-        if moves && in_use {
-            let detail = format!(
-                "a change of kind or organization while {} credits are held and {} projects wait \
-                 is not applied by this version; it can be once nothing is held and nothing waits",
-                before.balance.held, before.queued.projects
-            );
-            return Ok(Some(park(ParkReason::Unsupported, detail, None)));
+        for chain in [before.chain(), after.chain()] {
+            if let Some(pool) = &chain.pool
+                && let Some(parked) = Self::no_room(self.known_account(pool)?)
+            {
+                return Ok(Some(parked));
+            }
         }
         Ok(Self::no_room(after))
     }
@@ -84,17 +96,18 @@ impl Books<'_> {
         &mut self,
         input: &Input,
         fact: &OrganizationFact,
-    ) -> Result<Outcome, Need> {
-        let version = match self.version(input) {
-            Ok(version) => version,
-            Err(parked) => return Ok(parked),
-        };
+    ) -> Result<Outcome, Stop> {
         let pool_id = AccountId::pool_of(&fact.organization_id);
         let stored = self.organization(&fact.organization_id)?.cloned();
         let is_new = stored.is_none();
         let mut organization = stored.unwrap_or_else(|| Organization::new(fact.organization_id.clone()));
         let stored_pool = self.account(&pool_id)?.cloned();
         let mut pool = stored_pool.unwrap_or_else(|| Account::new(pool_id.clone()));
+        let version = match self.version(input, organization.versions().into_iter().chain(pool.versions())) {
+            Ok(version) => version,
+            Err(parked) => return Ok(parked),
+        };
+        check_organization(input, fact, is_new)?;
         if let Some(parked) = Self::no_room(&pool) {
             return Ok(parked);
         }
@@ -122,38 +135,6 @@ impl Books<'_> {
         Ok(Outcome::Applied)
     }
 
-    pub(super) fn apply_grant(&mut self, input: &Input, fact: &GrantFact) -> Result<Outcome, Need> {
-        if fact.expires_at.is_some() {
-            let detail = "data.expires_at: grants that expire are not applied by this version";
-            return Ok(park(ParkReason::Unsupported, detail.to_owned(), None));
-        }
-        self.give(&fact.account_id, EntryKind::Grant, fact.credits, input)
-    }
-
-    pub(super) fn apply_adjustment(&mut self, input: &Input, fact: &AdjustmentFact) -> Result<Outcome, Need> {
-        self.give(&fact.account_id, EntryKind::Adjustment, fact.credits, input)
-    }
-
-    /// Raises or lowers an account's total, and places what then fits. The total may end below what is in
-    /// use: a fact is accepted, and the account is over limit.
-    fn give(
-        &mut self,
-        account_id: &AccountId,
-        kind: EntryKind,
-        credits: Credits,
-        input: &Input,
-    ) -> Result<Outcome, Need> {
-        let Some(account) = self.account(account_id)? else {
-            return Ok(account_unknown(account_id));
-        };
-        if let Some(parked) = Self::no_room(account) {
-            return Ok(parked);
-        }
-        self.move_total(account_id, kind, credits, input)?;
-        self.place_on_account(account_id, input)?;
-        Ok(Outcome::Applied)
-    }
-
     /// Books the difference between an account's plan and what of it is on the books, and places what then
     /// fits, or fits no more.
     fn follow_plan(&mut self, account_id: &AccountId, input: &Input) -> Result<(), Need> {
@@ -166,21 +147,7 @@ impl Books<'_> {
         self.place_on_account(account_id, input)
     }
 
-    fn move_total(
-        &mut self,
-        account_id: &AccountId,
-        kind: EntryKind,
-        credits: Credits,
-        input: &Input,
-    ) -> Result<(), Need> {
-        let (from, to) = match credits.is_positive() {
-            true => (Side::Outside, Side::Available),
-            false => (Side::Available, Side::Outside),
-        };
-        self.book(account_id, &Movement { kind, from, to, credits: credits.abs() }, None, input)
-    }
-
-    fn place_on_account(&mut self, account_id: &AccountId, input: &Input) -> Result<(), Need> {
+    pub(super) fn place_on_account(&mut self, account_id: &AccountId, input: &Input) -> Result<(), Need> {
         let queue = self.known_account(account_id)?.chain().queue().clone();
         self.place_claims(&queue, input)?;
         Ok(())
@@ -208,6 +175,51 @@ fn set_account(account: &mut Account, fact: &AccountFact, version: &Arc<Version>
         account.on_insufficient.set(fact.on_insufficient.map(Some), version),
         account.overdraft_limit.set(fact.overdraft_limit, version),
         account.alert_rules.set(fact.alert_rules.clone().map(Some), version),
+        account.closed.set(fact.closed, version),
     ];
     set.contains(&true)
+}
+
+/// A command opens what is not known, or closed, and sets what is known. It closes only what is not in use.
+fn check_existence(input: &Input, fact: &AccountFact, known: Option<&Account>) -> Result<(), Stop> {
+    let Some(command) = input.command() else { return Ok(()) };
+    let id = &fact.account_id;
+    match (command.object, known) {
+        (Existence::Known, None) => Err(refused(format!(
+            "no account \"{id}\" is known; `creditd account list` shows those that are, and `creditd account \
+             open` opens one"
+        ))),
+        (Existence::New, Some(account)) if !account.closed.get() => {
+            Err(refused(format!("account \"{id}\" is open already; `creditd account set` changes it")))
+        }
+        (_, Some(account)) if fact.closed == Some(true) => check_unused(account),
+        _ => Ok(()),
+    }
+}
+
+fn check_unused(account: &Account) -> Result<(), Stop> {
+    let (held, waiting) = (account.balance.held, account.queued.projects);
+    if held.is_zero() && waiting == 0 {
+        return Ok(());
+    }
+    let detail = format!(
+        "account \"{}\" can't be closed: {held} credits are held, and {waiting} projects wait for {}; finalize \
+         or cancel them first, or give them to another account",
+        account.id, account.queued.credits
+    );
+    Err(Stop::Refused(Refusal { detail, in_use_on: Some(account.id.clone()) }))
+}
+
+fn check_organization(input: &Input, fact: &OrganizationFact, is_new: bool) -> Result<(), Stop> {
+    let id = &fact.organization_id;
+    match input.command().map(|command| command.object) {
+        Some(Existence::Known) if is_new => Err(refused(format!(
+            "no organization \"{id}\" is known; `creditd organization list` shows those that are, and \
+             `creditd organization open` opens one"
+        ))),
+        Some(Existence::New) if !is_new => Err(refused(format!(
+            "organization \"{id}\" is open already; `creditd organization set` changes it"
+        ))),
+        _ => Ok(()),
+    }
 }

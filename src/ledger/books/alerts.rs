@@ -4,24 +4,27 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::super::account::{Account, Kind};
-use super::super::alert::{Measured, Rule, Transition, evaluate, queue_blocked};
+use super::super::alert::{
+    Change, Measured, POOL_OVERCOMMITTED, Raised, RaisedRule, Rule, Transition, evaluate,
+};
 use super::super::ids::AccountId;
 use super::super::input::Input;
-use super::super::notice::{AlertBody, Contact, ContactRole, Holder, NoticeBody};
+use super::super::notice::{AlertBody, Contact, ContactRole, Holder, NoticeBody, Overcommitted, Subject};
+use super::super::outcome::Outcome;
 use super::super::project::Project;
+use super::projects::account_unknown;
 use super::{Books, HOLDERS_SHOWN, Need};
 
 impl Books<'_> {
     /// One notice for each touched account of which what is raised changed.
     pub(super) fn evaluate_alerts(&mut self, input: &Input) -> Result<(), Need> {
         let mut due = Vec::new();
+        let built_in: Vec<_> = self.ledger.settings.built_in_rules().collect();
         for id in self.touched.accounts.take() {
             let account = self.known_account(&id)?;
             let own_rules = self.rules_of(account)?;
-            let built_in = self.ledger.settings.queue_blocked.map(queue_blocked);
             let rules = own_rules.iter().chain(&built_in);
-            let books = Measured { balance: account.balance, queued: account.queued };
-            let transition = evaluate(&account.raised, rules, &books, input.now);
+            let transition = evaluate(&account.raised, rules, &measured(account), input.now);
             due.extend(transition.map(|transition| (id, transition)));
         }
         // All together: each need begins the batch again.
@@ -54,10 +57,7 @@ impl Books<'_> {
 
     fn alert(&self, account: &Account, transition: &Transition) -> Result<AlertBody, Need> {
         let holders = self.holders(&account.id)?;
-        let mut largest = holders.clone();
-        largest.sort_by(|a, b| (Reverse(a.held), &a.project_id).cmp(&(Reverse(b.held), &b.project_id)));
-        largest.truncate(HOLDERS_SHOWN);
-        let mut closest = holders;
+        let mut closest = holders.clone();
         let nearness = |holder: &Holder| (Reverse(holder.stage), Reverse(holder.held));
         closest.sort_by(|a, b| (nearness(a), &a.project_id).cmp(&(nearness(b), &b.project_id)));
         closest.truncate(HOLDERS_SHOWN);
@@ -67,12 +67,48 @@ impl Books<'_> {
             previous_severity: transition.previous_severity,
             rules: transition.rules.clone(),
             resolved: transition.resolved.clone(),
+            subjects: self.subjects(account, transition),
+            overcommitted: overcommitted(account, transition),
             balance: account.balance.into(),
             queued: account.queued,
             contact: self.contact(account)?,
-            largest_holds: largest,
+            largest_holds: largest(holders),
             closest_to_settling: closest,
         })
+    }
+
+    /// What the rules of `transition` came to be about, or are no longer about.
+    fn subjects(&self, account: &Account, transition: &Transition) -> Vec<Subject> {
+        let told = |rule: &str| {
+            transition.rules.iter().any(|raised| *raised.rule.name == *rule)
+                || transition.resolved.iter().any(|resolved| *resolved.name == *rule)
+        };
+        let of_account = self.touched.subjects.iter().filter(|(id, _)| *id == account.id);
+        of_account.filter(|(_, subject)| told(&subject.rule)).map(|(_, subject)| subject.clone()).collect()
+    }
+
+    /// Says how an account stands, as an alert that is none, to show whether alerts arrive.
+    pub(super) fn test_alert(&mut self, input: &Input, id: &AccountId) -> Result<Outcome, Need> {
+        let Some(account) = self.account(id)? else {
+            return Ok(account_unknown(id));
+        };
+        let rules = self.rules_of(account)?;
+        let built_in: Vec<_> = self.ledger.settings.built_in_rules().collect();
+        let rule_of = |raised: &Raised| {
+            let rule = rules.iter().chain(&built_in).find(|rule| rule.name == raised.name)?;
+            Some(RaisedRule { rule: rule.clone(), since: raised.since, subjects: raised.subjects })
+        };
+        let severity = account.raised.iter().map(|raised| raised.severity).max();
+        let transition = Transition {
+            change: Change::Test,
+            severity,
+            previous_severity: severity,
+            rules: account.raised.iter().filter_map(rule_of).collect(),
+            resolved: Vec::new(),
+        };
+        let body = self.alert(self.known_account(id)?, &transition)?;
+        self.say(id, NoticeBody::Alert(Box::new(body)), input)?;
+        Ok(Outcome::Applied)
     }
 
     /// Whom to turn to: the account manager where the account has a plan of its own, the organization's
@@ -92,7 +128,7 @@ impl Books<'_> {
     }
 
     /// Who holds an account's credits: as far as an alert could name them.
-    fn holders(&self, account: &AccountId) -> Result<Vec<Holder>, Need> {
+    pub(super) fn holders(&self, account: &AccountId) -> Result<Vec<Holder>, Need> {
         let stored = self.shelf.holders.get(account);
         let stored = stored.ok_or_else(|| Need::Holders(vec![account.clone()]))?;
         let on_shelf = self.shelf.projects.values().flatten();
@@ -101,6 +137,24 @@ impl Books<'_> {
         let holding = at_hand.filter_map(|project| holder(project, account));
         Ok(stored.projects.iter().cloned().chain(holding).collect())
     }
+}
+
+/// What an account's rules are held against.
+pub(crate) fn measured(account: &Account) -> Measured {
+    Measured { balance: account.balance, queued: account.queued, tallies: account.tallies }
+}
+
+fn overcommitted(account: &Account, transition: &Transition) -> Option<Overcommitted> {
+    let is_raised = transition.rules.iter().any(|raised| *raised.rule.name == *POOL_OVERCOMMITTED);
+    let credits = measured(account).over_promised();
+    is_raised.then_some(Overcommitted { promised: account.tallies.promised, credits })
+}
+
+/// The holders that hold most, largest first.
+pub(super) fn largest(mut holders: Vec<Holder>) -> Vec<Holder> {
+    holders.sort_by(|a, b| (Reverse(a.held), &a.project_id).cmp(&(Reverse(b.held), &b.project_id)));
+    holders.truncate(HOLDERS_SHOWN);
+    holders
 }
 
 /// `project` as a holder of `account`'s credits, if it is one.

@@ -33,6 +33,8 @@ enum Turn {
     OwnShort,
     /// The pool can't carry it now.
     PoolShort,
+    /// Its account takes no new holds.
+    Closed,
 }
 
 impl Books<'_> {
@@ -54,7 +56,7 @@ impl Books<'_> {
             }
             match turn {
                 Turn::Fits => self.place_waiting(project, &chain, input)?,
-                Turn::Aside(_) | Turn::Behind => {}
+                Turn::Aside(_) | Turn::Behind | Turn::Closed => {}
                 Turn::OwnShort if chain.account == *owner => {
                     // Every claim of this queue is the account's own.
                     blocked.everybody = true;
@@ -81,6 +83,10 @@ impl Books<'_> {
                 self.hold_growth(&mut project, &chain, input)?;
                 self.put(project);
                 Ok(false)
+            }
+            (Turn::Closed, _) => {
+                self.refuse(project, &chain, Turn::Closed, input)?;
+                Ok(true)
             }
             (turn, OnInsufficient::Queue) => {
                 self.enqueue(project, &chain, matches!(turn, Turn::Aside(_)), input)?;
@@ -144,6 +150,9 @@ impl Books<'_> {
 
     /// How a claim stands if it is its turn. The own account is tested before the pool.
     fn turn(&self, chain: &Chain, project: &Project, blocked: &Blocked) -> Result<Turn, Need> {
+        if *self.known_account(&chain.account)?.closed.get() {
+            return Ok(Turn::Closed);
+        }
         if let Some(aside) = self.aside(chain, project.target().held)? {
             return Ok(Turn::Aside(aside));
         }
@@ -169,7 +178,7 @@ impl Books<'_> {
     }
 
     /// The first account of the chain that lacks credits for `growth`, and how many.
-    fn shortfall(&self, chain: &Chain, growth: Credits) -> Result<Option<Shortfall>, Need> {
+    pub(super) fn shortfall(&self, chain: &Chain, growth: Credits) -> Result<Option<Shortfall>, Need> {
         for id in chain.iter() {
             let credits = self.known_account(id)?.shortfall(growth);
             if credits.is_positive() {
@@ -215,6 +224,7 @@ impl Books<'_> {
         let (reason, aside) = match turn {
             Turn::Aside(aside) => (Obstacle::ExceedsLimit, Some(aside)),
             Turn::Behind => (Obstacle::QueueAhead, None),
+            Turn::Closed => (Obstacle::AccountClosed, None),
             Turn::OwnShort | Turn::PoolShort | Turn::Fits => (Obstacle::InsufficientCredits, None),
         };
         let shortfall = self.shortfall(chain, project.growth())?;
@@ -242,7 +252,7 @@ impl Books<'_> {
         self.queue(owner)?.next_after(after).map_err(|NotLoaded| Need::Queue(owner.clone()))
     }
 
-    fn queue(&mut self, owner: &AccountId) -> Result<&mut Queue, Need> {
+    pub(super) fn queue(&mut self, owner: &AccountId) -> Result<&mut Queue, Need> {
         if !self.queues.contains_key(owner) {
             let stored = self.shelf.accounts.get(owner).and_then(Option::as_ref).map_or(0, stored_claims);
             let empty = QueueHead { claims: Vec::new(), complete: true };

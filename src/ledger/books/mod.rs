@@ -6,9 +6,16 @@
 
 mod accounts;
 mod alerts;
+mod assets;
 mod claims;
+mod credits;
+mod grants;
+mod holds;
+mod moves;
+mod prices;
 mod projects;
 mod shelf;
+mod stale;
 #[cfg(test)]
 mod tests;
 
@@ -21,11 +28,14 @@ pub use shelf::{HOLDERS_SHOWN, Holders, Need, Shelf};
 
 use super::account::{Account, Organization};
 use super::booking::{Circumstances, Movement, book};
-use super::entry::{Entry, LogNumber};
+use super::credits::Credits;
+use super::entry::{Entry, LogNumber, Side};
+use super::grant::Grant;
 use super::ids::{AccountId, OrganizationId, ProjectId};
-use super::input::{Fact, Input};
-use super::notice::{Notice, NoticeBody, NoticeKind};
-use super::outcome::{Outcome, ParkReason, Parking, WaitsFor};
+use super::input::{AssetRecord, Fact, Input};
+use super::notice::{Notice, NoticeBody, NoticeKind, Subject};
+use super::outcome::{Outcome, ParkReason, Parking, Refusal, WaitsFor};
+use super::price::PriceList;
 use super::project::{Project, Ticket};
 use super::queue::Queue;
 use super::settings::Settings;
@@ -41,6 +51,8 @@ pub struct LedgerState {
     pub log_last: LogNumber,
     /// The last ticket drawn by a claim that had to wait.
     pub ticket_last: Ticket,
+    /// The last number given to a price list.
+    pub price_list_last: i64,
 }
 
 /// A line of the ledger's one log.
@@ -76,7 +88,7 @@ impl Decision {
     pub fn parking(&self) -> Option<&Parking> {
         match &self.outcome {
             Outcome::Parked(parking) => Some(parking),
-            Outcome::Applied | Outcome::Stale | Outcome::Rejected => None,
+            Outcome::Applied | Outcome::Stale | Outcome::Rejected(_) => None,
         }
     }
 }
@@ -92,10 +104,38 @@ pub struct Changes {
     pub organizations: Vec<Organization>,
     /// Projects that were worked on.
     pub projects: Vec<Project>,
+    /// Grants with a term that came, were drawn on, or are over.
+    pub grants: Vec<Grant>,
+    /// Price lists that came, or came into force.
+    pub price_lists: Vec<PriceList>,
+    /// Assets that were counted.
+    pub assets: Vec<AssetRecord>,
     /// Entries and notices, in order.
     pub log: Vec<LogRecord>,
+    /// Inputs of the ledger's own that were due before others, and what became of them.
+    pub own: Vec<(Input, Decision)>,
     /// What came to be known, so that parked messages that wait for it may be offered again.
     pub appeared: Vec<WaitsFor>,
+}
+
+/// Why an input was not applied. The books are to be thrown away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Something has to be loaded first.
+    Need(Need),
+    /// It is a command, and something stands in its way.
+    Refused(Refusal),
+}
+
+impl From<Need> for Stop {
+    fn from(need: Need) -> Self {
+        Stop::Need(need)
+    }
+}
+
+/// A command that can't be carried out, for a reason that is said in `detail`.
+fn refused(detail: impl Into<String>) -> Stop {
+    Stop::Refused(Refusal { detail: detail.into(), in_use_on: None })
 }
 
 /// What one input touched, gathered while it is applied.
@@ -105,6 +145,8 @@ struct Touched {
     accounts: InOrder<AccountId>,
     /// Projects whose standing in a queue is to be told.
     waiting: InOrder<ProjectId>,
+    /// What rules about projects or grants came to be about, or are no longer about.
+    subjects: Vec<(AccountId, Subject)>,
 }
 
 /// A set that remembers in which order its members came.
@@ -143,8 +185,14 @@ pub struct Books<'s> {
     projects: HashMap<ProjectId, Project>,
     queues: HashMap<AccountId, Queue>,
     stored_through: Ticket,
+    /// Open grants by account, of the accounts on which any changed.
+    grants: HashMap<AccountId, Vec<Grant>>,
+    /// Versions of price lists by owner, of the lists of which any changed.
+    price_lists: HashMap<Option<OrganizationId>, Vec<PriceList>>,
+    assets: Vec<AssetRecord>,
     touched: Touched,
     log: Vec<LogRecord>,
+    own: Vec<(Input, Decision)>,
     appeared: Vec<WaitsFor>,
 }
 
@@ -159,17 +207,31 @@ impl<'s> Books<'s> {
             organizations: HashMap::new(),
             projects: HashMap::new(),
             queues: HashMap::new(),
+            grants: HashMap::new(),
+            price_lists: HashMap::new(),
+            assets: Vec::new(),
             touched: Touched::default(),
             log: Vec::new(),
+            own: Vec::new(),
             appeared: Vec::new(),
         }
     }
 
-    /// Applies one input. On a [`Need`] these books are to be thrown away.
-    pub fn apply(&mut self, input: &Input) -> Result<Decision, Need> {
+    /// Applies one input, after what is due by the clock on the accounts that it is about. On a [`Stop`] these
+    /// books are to be thrown away.
+    pub fn apply(&mut self, input: &Input) -> Result<Decision, Stop> {
+        self.expire_due(input)?;
+        self.apply_alone(input)
+    }
+
+    fn apply_alone(&mut self, input: &Input) -> Result<Decision, Stop> {
         let log_before = self.ledger.log_last;
         self.touched = Touched::default();
+        let accounts_before = input.command().map(|_| self.accounts.clone());
         let outcome = self.decide(input)?;
+        if let Some(before) = accounts_before {
+            self.refuse_what_exceeds(&before)?;
+        }
         self.tell_waiting(input)?;
         self.evaluate_alerts(input)?;
         let parked = matches!(outcome, Outcome::Parked(_));
@@ -186,12 +248,16 @@ impl<'s> Books<'s> {
             accounts: self.accounts.into_values().collect(),
             organizations: self.organizations.into_values().collect(),
             projects: self.projects.into_values().collect(),
+            grants: self.grants.into_values().flatten().collect(),
+            price_lists: self.price_lists.into_values().flatten().collect(),
+            assets: self.assets,
             log: self.log,
+            own: self.own,
             appeared: self.appeared,
         }
     }
 
-    fn decide(&mut self, input: &Input) -> Result<Outcome, Need> {
+    fn decide(&mut self, input: &Input) -> Result<Outcome, Stop> {
         let horizon = input.now + self.ledger.settings.time_ahead_max;
         if let Some(time) = input.time.filter(|time| *time > horizon) {
             let detail = format!(
@@ -200,30 +266,67 @@ impl<'s> Books<'s> {
             );
             return Ok(park(ParkReason::TimeAhead, detail, None));
         }
-        match &input.fact {
-            Fact::Project(fact) => self.apply_project(input, fact),
-            Fact::Account(fact) => self.apply_account(input, fact),
-            Fact::Organization(fact) => self.apply_organization(input, fact),
-            Fact::Grant(fact) => self.apply_grant(input, fact),
-            Fact::Adjustment(fact) => self.apply_adjustment(input, fact),
-            Fact::Settings(settings) => self.apply_settings(settings),
-            Fact::Asset(_) | Fact::Transfer(_) | Fact::PriceList(_) => {
-                let detail = format!("{} is not applied by this version", input.cause.message_type);
-                Ok(park(ParkReason::Unsupported, detail, None))
-            }
+        let outcome = match &input.fact {
+            Fact::Project(fact) => self.apply_project(input, fact)?,
+            Fact::Asset(fact) => self.apply_asset(input, fact)?,
+            Fact::Account(fact) => self.apply_account(input, fact)?,
+            Fact::Organization(fact) => self.apply_organization(input, fact)?,
+            Fact::Grant(fact) => self.apply_grant(input, fact)?,
+            Fact::Adjustment(fact) => self.apply_adjustment(input, fact)?,
+            Fact::Transfer(fact) => self.apply_transfer(input, fact)?,
+            Fact::PriceList(fact) => self.apply_price_list(input, fact)?,
+            Fact::HoldReleased(hold) => self.release_hold(input, &hold.project_id)?,
+            Fact::HoldRestored(hold) => self.restore_hold(input, &hold.project_id)?,
+            Fact::HoldRetried(hold) => self.retry_hold(input, &hold.project_id)?,
+            Fact::AlertTested(test) => self.test_alert(input, &test.account_id)?,
+            Fact::Settings(settings) => self.apply_settings(input, settings)?,
+            Fact::PricesStarted(start) => self.start_prices(input, start)?,
+            Fact::GrantExpired(due) => self.expire_grant(input, due)?,
+            Fact::GrantWarned(due) => self.warn_of_grant(input, due)?,
+            Fact::HoldsStale(stale) => self.mark_stale(input, stale)?,
+        };
+        match outcome {
+            // Nobody would come back for a command that waits.
+            Outcome::Parked(parking) if input.command().is_some() => Err(refused(as_refusal(parking))),
+            outcome => Ok(outcome),
         }
     }
 
     /// Sets the settings that decide from here on, and evaluates everybody's rules by them.
-    fn apply_settings(&mut self, settings: &Arc<Settings>) -> Result<Outcome, Need> {
+    fn apply_settings(&mut self, input: &Input, settings: &Arc<Settings>) -> Result<Outcome, Need> {
         self.ledger.settings = settings.clone();
         self.ledger.settings_number += 1;
         let status_known = |rule: &super::settings::StatusRule| WaitsFor::Status(rule.status.clone());
         self.appeared.extend(settings.statuses.iter().map(status_known));
+        self.forget_stale(input)?;
         for account in self.everyone()? {
             self.touch(&account);
         }
         Ok(Outcome::Applied)
+    }
+
+    /// A command takes no account over limit, nor further over it (DESIGN 1.5): what is in use stands in its
+    /// way. `before` are the accounts as they were copied before it.
+    fn refuse_what_exceeds(&self, before: &HashMap<AccountId, Account>) -> Result<(), Stop> {
+        for id in &self.touched.accounts.members {
+            let after = self.known_account(id)?;
+            let stored = self.shelf.accounts.get(id).and_then(Option::as_ref);
+            let before = before.get(id).or(stored).map(|account| account.balance.available());
+            let available = after.balance.available();
+            let lower = available < before.unwrap_or_default();
+            if lower && available < after.floor() {
+                let detail = format!(
+                    "account \"{id}\" would be {} credits over its limit: of {} in total, {} are held and {} \
+                     used up",
+                    after.floor() - available,
+                    after.balance.total,
+                    after.balance.held,
+                    after.balance.consumed,
+                );
+                return Err(Stop::Refused(Refusal { detail, in_use_on: Some(id.clone()) }));
+            }
+        }
+        Ok(())
     }
 
     fn touch(&mut self, account: &AccountId) {
@@ -248,11 +351,30 @@ impl<'s> Books<'s> {
         input: &Input,
     ) -> Result<(), Need> {
         let number = self.next_number();
-        let (reason, actor) = input.fact.reason_and_actor();
+        let (reason, actor) = input.reason_and_actor();
         let around = Circumstances { number, at: input.now, project_id, cause: &input.cause, reason, actor };
-        let entry = book(self.known_account_mut(account_id)?, movement, &around);
+        let account = self.known_account_mut(account_id)?;
+        let entry = book(account, movement, &around);
+        let pool = account.chain().pool;
         self.log.push(LogRecord::Entry(entry));
         self.touch(account_id);
+        if let Some(pool) = pool {
+            match (movement.from, movement.to) {
+                (Side::Outside, _) => self.promise(&pool, movement.credits)?,
+                (_, Side::Outside) => self.promise(&pool, -movement.credits)?,
+                _ => {}
+            }
+        }
+        if movement.to == Side::Consumed {
+            self.draw_on_grants(account_id, movement.credits)?;
+        }
+        Ok(())
+    }
+
+    /// Counts what an integrated account may use more, or less, as promised of its pool.
+    fn promise(&mut self, pool: &AccountId, credits: Credits) -> Result<(), Need> {
+        self.known_account_mut(pool)?.tallies.promised += credits;
+        self.touch(pool);
         Ok(())
     }
 
@@ -263,6 +385,7 @@ impl<'s> Books<'s> {
         let counter = match body.kind() {
             NoticeKind::Alert => &mut account.sequences.alerts,
             NoticeKind::Hold => &mut account.sequences.holds,
+            NoticeKind::TransferRejected => &mut account.sequences.transfers_rejected,
         };
         *counter += 1;
         let sequence = *counter;
@@ -351,4 +474,17 @@ impl<'s> Books<'s> {
 
 fn park(reason: ParkReason, detail: String, waits_for: Option<WaitsFor>) -> Outcome {
     Outcome::Parked(Parking { reason, detail, waits_for })
+}
+
+/// A parking as the person is told who gave the command.
+fn as_refusal(parking: Parking) -> String {
+    match parking.waits_for {
+        Some(WaitsFor::Account(id)) if parking.reason == ParkReason::AccountUnknown => {
+            format!("no account \"{id}\" is known; `creditd account list` shows those that are")
+        }
+        Some(WaitsFor::Organization(id)) => {
+            format!("no organization \"{id}\" is known; `creditd organization list` shows those that are")
+        }
+        _ => parking.detail,
+    }
 }

@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
-use super::super::account::Chain;
+use super::super::account::{Account, Chain};
 use super::super::balance::Queued;
 use super::super::booking::Movement;
 use super::super::credits::Credits;
 use super::super::entry::{EntryKind, Side};
 use super::super::ids::AccountId;
 use super::super::input::{Input, Price, ProjectFact};
-use super::super::outcome::{Outcome, ParkReason, WaitsFor};
+use super::super::outcome::{Outcome, ParkReason, Rejection, WaitsFor};
 use super::super::project::{PriceTag, Project, Status, movements};
 use super::{Books, Need, park};
 
 impl Books<'_> {
     pub(super) fn apply_project(&mut self, input: &Input, fact: &ProjectFact) -> Result<Outcome, Need> {
-        let version = match self.version(input) {
+        let mut project = self.project(&fact.project_id)?;
+        let version = match self.version(input, project.versions()) {
             Ok(version) => version,
             Err(parked) => return Ok(parked),
         };
@@ -27,27 +28,60 @@ impl Books<'_> {
             return Ok(account_unknown(&fact.account_id));
         };
         let named_chain = account.chain();
-        let mut project = self.project(&fact.project_id)?;
-        let old_chain = project.chain.clone();
-        for chain in old_chain.iter().chain(std::iter::once(&named_chain)) {
+        for chain in project.chain.iter().chain(std::iter::once(&named_chain)) {
             if let Some(parked) = self.out_of_range(chain)? {
                 return Ok(parked);
             }
         }
+        let price = match self.price_tag(fact, account, input)? {
+            Ok(price) => price,
+            Err(parked) => return Ok(parked),
+        };
 
         let account_before = project.account.get().clone();
-        let price = fact.price.as_ref().map(price_tag);
+        let status_before = project.status.get().as_ref().map(|status| status.name.clone());
+        let is_priced = price.as_ref().is_some_and(|tag| tag.credits.is_some());
+        let status_set = project.status.set(status.map(Some), &version);
+        let price_set = project.price.set(price.map(Some), &version);
         let set = [
             project.account.set(Some(Some(fact.account_id.clone())), &version),
-            project.status.set(status.map(Some), &version),
-            project.price.set(price.map(Some), &version),
+            status_set,
+            price_set,
             project.final_credits.set(fact.final_credits.map(Some), &version),
             project.name.set(fact.name.clone().map(Some), &version),
         ];
         if !set.contains(&true) {
             return Ok(Outcome::Stale);
         }
+        if price_set {
+            project.unpriced_since = (!is_priced).then_some(input.now);
+        }
+        if status_set {
+            project.released_from = None;
+        }
         let changed_hands = *project.account.get() != account_before;
+        let status_now = project.status.get().as_ref().map(|status| &status.name);
+        let changed_status = status_now != status_before.as_ref();
+        if changed_status {
+            // The sender knows better than we since when, unless its clock is ahead.
+            project.status_since = Some(input.time.map_or(input.now, |time| time.min(input.now)));
+        }
+        if changed_status || changed_hands || project.target().held.is_zero() {
+            self.end_stale(&mut project)?;
+        }
+        let refused = self.follow_registers(project, changed_hands, input)?;
+        Ok(outcome_of(refused))
+    }
+
+    /// Moves a project to what its registers ask for, and places what then fits. Says whether the growth of its
+    /// hold was refused.
+    pub(super) fn follow_registers(
+        &mut self,
+        mut project: Project,
+        changed_hands: bool,
+        input: &Input,
+    ) -> Result<bool, Need> {
+        let old_chain = project.chain.clone();
         let chain = self.follow_account(&mut project, changed_hands, input)?;
         let refused = self.move_to_target(project, &chain, input)?;
         // An account that has left a pool, or come to one, has its claims elsewhere than what it used up.
@@ -57,7 +91,7 @@ impl Books<'_> {
                 self.place_claims(&queue, input)?;
             }
         }
-        Ok(if refused { Outcome::Rejected } else { Outcome::Applied })
+        Ok(refused)
     }
 
     /// The chain that a project is booked on from here on.
@@ -172,13 +206,35 @@ impl Books<'_> {
         self.projects.insert(project.id.clone(), project);
     }
 
-    fn out_of_range(&self, chain: &Chain) -> Result<Option<Outcome>, Need> {
+    /// What a message that books on `chain` is parked for, if its numbers are at the end of their range.
+    pub(super) fn out_of_range(&self, chain: &Chain) -> Result<Option<Outcome>, Need> {
         for account in chain.iter() {
             if let Some(parked) = Self::no_room(self.known_account(account)?) {
                 return Ok(Some(parked));
             }
         }
         Ok(None)
+    }
+
+    /// The price that a message says, in credits where a price list knows them, or what it is parked for.
+    fn price_tag(
+        &self,
+        fact: &ProjectFact,
+        account: &Account,
+        input: &Input,
+    ) -> Result<Result<Option<PriceTag>, Outcome>, Need> {
+        let Some(said) = &fact.price else { return Ok(Ok(None)) };
+        let credits = match said {
+            Price::Credits(credits) => Some(*credits),
+            Price::Deliverables(deliverables) => match self.price_of(account, deliverables, input.now)? {
+                Ok(credits) => credits,
+                Err(too_dear) => {
+                    let detail = format!("data.deliverables: {too_dear}");
+                    return Ok(Err(park(ParkReason::OutOfRange, detail, None)));
+                }
+            },
+        };
+        Ok(Ok(Some(PriceTag { said: said.clone(), credits })))
     }
 
     /// A status as the settings know it, or what the message is parked for.
@@ -203,18 +259,14 @@ pub(super) fn account_unknown(account: &AccountId) -> Outcome {
     park(ParkReason::AccountUnknown, detail, Some(WaitsFor::Account(account.clone())))
 }
 
+/// What became of a message, given whether the hold that it asks for was refused.
+pub(super) fn outcome_of(refused: bool) -> Outcome {
+    if refused { Outcome::Rejected(Rejection::Hold) } else { Outcome::Applied }
+}
+
 /// Everything booked given back: what was held is released, what was consumed is reversed.
 fn undo(held: Credits, consumed: Credits) -> Vec<Movement> {
     let steps = [(EntryKind::Release, Side::Held, held), (EntryKind::Reversal, Side::Consumed, consumed)];
     let booked = steps.into_iter().filter(|(_, _, credits)| credits.is_positive());
     booked.map(|(kind, from, credits)| Movement { kind, from, to: Side::Available, credits }).collect()
-}
-
-fn price_tag(said: &Price) -> PriceTag {
-    let credits = match said {
-        Price::Credits(credits) => Some(*credits),
-        // No price list covers anything yet.
-        Price::Deliverables(_) => None,
-    };
-    PriceTag { said: said.clone(), credits }
 }

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 
 use super::super::account::{Account, Organization};
+use super::super::grant::Grant;
 use super::super::ids::{AccountId, OrganizationId, ProjectId};
 use super::super::notice::Holder;
+use super::super::price::PriceList;
 use super::super::project::Project;
 use super::super::queue::QueueHead;
 
@@ -31,6 +33,17 @@ pub struct Shelf {
     pub members: HashMap<OrganizationId, Vec<AccountId>>,
     /// The ids of all accounts.
     pub everyone: Option<Vec<AccountId>>,
+    /// The open grants of an account.
+    pub grants: HashMap<AccountId, Vec<Grant>>,
+    /// A price list's versions by owner: the one in force at the time of the ledger's last input, and those
+    /// that start later.
+    pub price_lists: HashMap<Option<OrganizationId>, Vec<PriceList>>,
+    /// The projects of an account that hold credits or wait for some. They are on the shelf too.
+    pub tied: HashMap<AccountId, Vec<ProjectId>>,
+    /// The projects whose price was said and is not known in credits. They are on the shelf too.
+    pub unpriced: Option<Vec<ProjectId>>,
+    /// The projects whose holds are stale. They are on the shelf too.
+    pub stale: Option<Vec<ProjectId>>,
 }
 
 /// The projects that an alert about an account would name, of those that are not on the shelf themselves:
@@ -60,4 +73,14 @@ pub enum Need {
     Members(OrganizationId),
     /// All accounts, and their organizations.
     Everyone,
+    /// The open grants of this account.
+    Grants(AccountId),
+    /// The price list of this organization, or the default one.
+    Prices(Option<OrganizationId>),
+    /// The projects of this account that hold credits or wait for some, themselves too.
+    Tied(AccountId),
+    /// The projects whose price is not known in credits, and the accounts that they are of.
+    Unpriced,
+    /// The projects whose holds are stale, themselves too.
+    Stale,
 }

@@ -15,11 +15,14 @@ use crate::ledger::account::{Kind, Mode, OnInsufficient};
 use crate::ledger::alert::{Measure, Rule, Severity};
 use crate::ledger::books::LogRecord;
 use crate::ledger::credits::Credits;
-use crate::ledger::entry::EntryKind;
+use crate::ledger::entry::{EntryKind, LogNumber};
 use crate::ledger::ids::MessageKey;
-use crate::ledger::input::{AccountFact, AdjustmentFact, Deliverable, Fact, GrantFact, Input};
-use crate::ledger::input::{OrganizationFact, Price, ProjectFact};
-use crate::ledger::moment::Timestamp;
+use crate::ledger::input::{
+    AccountFact, AdjustmentFact, AssetFact, Author, Deliverable, Existence, Fact, GrantDue, GrantFact,
+    HoldCommand, HoldsStale, Input, OrganizationFact, Price, PriceLine, PriceListFact, PricesStarted,
+    ProjectFact, TransferFact,
+};
+use crate::ledger::moment::{Micros, Timestamp};
 use crate::ledger::outcome::Outcome;
 use crate::ledger::project::Project;
 use crate::ledger::settings::{Order, Settings};
@@ -33,6 +36,9 @@ const STATUSES: [&str; 5] = ["draft", "started", "reviewed", "finalized", "cance
 /// A message's revision, where it has one, and what it says.
 type Said = (Option<i64>, Fact);
 
+/// What happens to a ledger: how many days pass, and then what is said.
+type Event = (u32, Said);
+
 fn policy() -> impl Strategy<Value = OnInsufficient> {
     select(vec![OnInsufficient::Queue, OnInsufficient::Reject, OnInsufficient::Overdraw])
 }
@@ -42,10 +48,11 @@ fn mode() -> impl Strategy<Value = Mode> {
 }
 
 fn price() -> impl Strategy<Value = Price> {
-    let deliverable = Deliverable { deliverable_type: "video".into(), quantity: 1 };
+    let deliverable = |what: &str| Deliverable { deliverable_type: what.into(), quantity: 1 };
     prop_oneof![
-        9 => (0i64..7).prop_map(|credits| Price::Credits(Credits(credits))),
-        1 => Just(Price::Deliverables(Arc::new([deliverable]))),
+        8 => (0i64..7).prop_map(|credits| Price::Credits(Credits(credits))),
+        1 => Just(Price::Deliverables(Arc::new([deliverable("video")]))),
+        1 => Just(Price::Deliverables(Arc::new([deliverable("video"), deliverable("photo")]))),
     ]
 }
 
@@ -132,15 +139,39 @@ fn organization_message() -> impl Strategy<Value = Said> {
 
 fn credits_message() -> impl Strategy<Value = Said> {
     let targets = || select(vec!["own", "payg", "team-a", "pool:org"]);
-    let grant = (targets(), 1i64..5).prop_map(|(account, credits)| {
+    let term = proptest::option::of((0u32..9).prop_map(|days| Timestamp::EPOCH + Micros::from_days(days)));
+    let grant = (targets(), 1i64..5, term).prop_map(|(account, credits, expires_at)| {
         Fact::Grant(GrantFact {
             account_id: account_id(account),
             credits: Credits(credits),
             reason: None,
             actor: None,
-            expires_at: None,
+            expires_at,
         })
     });
+    let teams = || select(vec!["team-a", "team-b", "own", "over"]);
+    let transfer = (teams(), teams(), 1i64..5)
+        .prop_filter("to another", |(from, to, _)| from != to)
+        .prop_map(|(from, to, credits)| {
+            Fact::Transfer(TransferFact {
+                from_account_id: account_id(from),
+                to_account_id: account_id(to),
+                credits: Credits(credits),
+                reason: None,
+                actor: None,
+            })
+        });
+    let projects = proptest::option::weighted(0.2, Just(project_id("p0")));
+    let asset = (select(ACCOUNTS.to_vec()), select(vec!["video", "photo"]), projects, proptest::option::of(1i64..4))
+        .prop_map(|(account, asset_type, project_id, credits)| {
+            Fact::Asset(AssetFact {
+                account_id: account_id(account),
+                asset_type: asset_type.into(),
+                quantity: 1,
+                project_id,
+                credits: credits.map(Credits),
+            })
+        });
     let nonzero = (-4i64..=4).prop_filter("not zero", |credits| *credits != 0);
     let adjustment = (targets(), nonzero).prop_map(|(account, credits)| {
         Fact::Adjustment(AdjustmentFact {
@@ -150,7 +181,70 @@ fn credits_message() -> impl Strategy<Value = Said> {
             actor: "ops".into(),
         })
     });
-    prop_oneof![grant, adjustment].prop_map(|fact| (None, fact))
+    prop_oneof![3 => grant, 2 => adjustment, 2 => transfer, 2 => asset].prop_map(|fact| (None, fact))
+}
+
+fn prices_message() -> impl Strategy<Value = Said> {
+    let prices = |video: i64, photo: Option<i64>| {
+        let line = |what: &str, credits| PriceLine { deliverable_type: what.into(), credits: Credits(credits) };
+        std::iter::once(line("video", video)).chain(photo.map(|photo| line("photo", photo))).collect()
+    };
+    let starts = proptest::option::of((0u32..9).prop_map(|days| Timestamp::EPOCH + Micros::from_days(days)));
+    let owner = proptest::option::of(select(ORGANIZATIONS.to_vec()));
+    (0i64..4, proptest::option::of(0i64..4), starts, owner).prop_map(move |(video, photo, effective_at, owner)| {
+        let organization_id = owner.map(organization_id);
+        let prices = prices(video, photo);
+        (None, Fact::PriceList(PriceListFact { prices, effective_at, organization_id }))
+    })
+}
+
+/// Inputs of the ledger's own, due or not: those that are not do nothing.
+fn own_input() -> impl Strategy<Value = Said> {
+    let grant = || {
+        (select(vec!["own", "payg", "team-a", "pool:org"]), 1i64..40)
+            .prop_map(|(account, number)| GrantDue { account_id: account_id(account), grant: LogNumber(number) })
+    };
+    let owner = proptest::option::of(select(ORGANIZATIONS.to_vec()));
+    let start = (1i64..5, owner).prop_map(|(number, owner)| {
+        Fact::PricesStarted(PricesStarted { number, organization_id: owner.map(organization_id) })
+    });
+    let stale = select(ACCOUNTS.to_vec()).prop_map(|account| {
+        let projects = (0..6).map(|number| project_id(&format!("p{number}"))).collect();
+        Fact::HoldsStale(HoldsStale { account_id: account_id(account), projects })
+    });
+    let fact = prop_oneof![
+        grant().prop_map(Fact::GrantExpired),
+        grant().prop_map(Fact::GrantWarned),
+        start,
+        stale,
+    ];
+    fact.prop_map(|fact| (None, fact))
+}
+
+/// Commands, which may be refused.
+fn command() -> impl Strategy<Value = Said> {
+    let hold = || (0i64..6).prop_map(|number| HoldCommand { project_id: project_id(&format!("p{number}")) });
+    let close = (select(ACCOUNTS.to_vec()), any::<bool>()).prop_map(|(account, closed)| {
+        (None, Fact::Account(AccountFact { closed: Some(closed), ..account_fact(account) }))
+    });
+    prop_oneof![
+        2 => hold().prop_map(|hold| (None, Fact::HoldReleased(hold))),
+        2 => hold().prop_map(|hold| (None, Fact::HoldRestored(hold))),
+        1 => hold().prop_map(|hold| (None, Fact::HoldRetried(hold))),
+        1 => close,
+        2 => account_message(),
+        1 => credits_message(),
+        1 => project_message(),
+    ]
+}
+
+fn author(fact: &Fact) -> Author {
+    match fact {
+        Fact::GrantExpired(_) | Fact::GrantWarned(_) | Fact::PricesStarted(_) | Fact::HoldsStale(_) => {
+            Author::Ledger
+        }
+        _ => Author::Upstream,
+    }
 }
 
 fn settings_message() -> impl Strategy<Value = Said> {
@@ -166,9 +260,15 @@ fn any_message() -> impl Strategy<Value = Said> {
         12 => project_message(),
         5 => account_message(),
         1 => organization_message(),
-        2 => credits_message(),
+        4 => credits_message(),
+        2 => prices_message(),
+        2 => own_input(),
         1 => settings_message(),
     ]
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    (prop_oneof![4 => Just(0u32), 1 => 1u32..3], any_message())
 }
 
 /// A ledger with a standalone account, one that consumes, a pool of two, and one that overdraws.
@@ -185,10 +285,14 @@ fn opening(inputs: &mut Inputs) -> Vec<Input> {
     facts.into_iter().map(|fact| inputs.next(Some(0), fact)).collect()
 }
 
-fn inputs_of(messages: Vec<Said>) -> Vec<Input> {
+fn inputs_of(events: Vec<Event>) -> Vec<Input> {
     let mut inputs = Inputs::default();
     let mut all = opening(&mut inputs);
-    all.extend(messages.into_iter().map(|(revision, fact)| inputs.next(revision, fact)));
+    for (days, (revision, fact)) in events {
+        inputs.let_pass(days);
+        let author = author(&fact);
+        all.push(Input { author, ..inputs.next(revision, fact) });
+    }
     all
 }
 
@@ -206,9 +310,9 @@ fn check_holds_fit(before: &World, after: &World, new: std::ops::RangeFrom<usize
 proptest! {
     /// DESIGN 3: after every message, the books add up, no claim waits that fits, no alert is late.
     #[test]
-    fn the_invariants_hold_after_every_message(messages in proptest::collection::vec(any_message(), 1..60)) {
+    fn the_invariants_hold_after_every_message(events in proptest::collection::vec(any_event(), 1..60)) {
         let mut world = World::new(settings());
-        for input in inputs_of(messages) {
+        for input in inputs_of(events) {
             let before = world.clone();
             world.apply(&[input]);
             check_holds_fit(&before, &world, before.log.len()..);
@@ -217,13 +321,54 @@ proptest! {
         }
     }
 
+    /// Commands keep the invariants too, or are refused and change nothing; none takes an account over limit.
+    #[test]
+    fn commands_keep_the_invariants_or_are_refused(
+        events in proptest::collection::vec(any_event(), 1..30),
+        commands in proptest::collection::vec((any::<prop::sample::Index>(), command()), 1..20),
+    ) {
+        let mut world = World::new(settings());
+        let mut inputs = Inputs::default();
+        let opening = opening(&mut inputs);
+        world.apply(&opening);
+        let mut said: Vec<(u32, Said, bool)> =
+            events.into_iter().map(|(days, said)| (days, said, false)).collect();
+        for (place, command) in commands {
+            said.insert(place.index(said.len() + 1), (0, command, true));
+        }
+        for (days, (revision, fact), is_command) in said {
+            inputs.let_pass(days);
+            let before = world.clone();
+            if !is_command {
+                let author = author(&fact);
+                world.apply(&[Input { author, ..inputs.next(revision, fact) }]);
+                world.check();
+                continue;
+            }
+            let input = inputs.command(Existence::Any, fact);
+            let due = world.grants.values().any(|grant| grant.is_due(input.now));
+            match world.try_apply(&[input]) {
+                Err(_) => prop_assert_eq!(&world, &before),
+                Ok(decisions) => {
+                    let parked = decisions[0].parking();
+                    prop_assert!(parked.is_none(), "{:?}", parked);
+                    world.check();
+                    check_holds_fit(&before, &world, before.log.len()..);
+                    if !due {
+                        check_no_further_over_limit(&before, &world);
+                    }
+                }
+            }
+        }
+    }
+
     /// DESIGN 3.5: how inputs fall into batches changes nothing: not a number, not a digest, not a notice.
     #[test]
     fn batches_do_not_show(
-        messages in proptest::collection::vec(any_message(), 1..60),
+        events in proptest::collection::vec(any_event(), 1..60),
         cuts in proptest::collection::vec(1usize..9, 1..40),
     ) {
-        let inputs = inputs_of(messages);
+        let inputs = inputs_of(events);
         let mut one_by_one = World::new(settings());
         let singly: Vec<_> = inputs.iter().flat_map(|input| one_by_one.apply(std::slice::from_ref(input))).collect();
         let mut in_batches = World::new(settings());
@@ -236,6 +381,14 @@ proptest! {
         }
         prop_assert_eq!(singly, batched);
         prop_assert_eq!(one_by_one, in_batches);
+    }
+}
+
+fn check_no_further_over_limit(before: &World, after: &World) {
+    for account in after.accounts.values() {
+        let available = account.balance.available();
+        let was = before.accounts.get(&account.id).map_or(Credits::ZERO, |old| old.balance.available());
+        assert!(available >= was || available >= account.floor(), "{}: {was} to {available}", account.id);
     }
 }
 
@@ -360,7 +513,7 @@ proptest! {
     /// A message that came before does nothing but say that it is stale.
     #[test]
     fn repeating_everything_moves_nothing(messages in proptest::collection::vec(project_message(), 1..20)) {
-        let inputs = inputs_of(messages);
+        let inputs = inputs_of(messages.into_iter().map(|said| (0, said)).collect());
         let mut world = World::new(settings());
         world.apply(&inputs);
         let written = world.ledger.log_last;

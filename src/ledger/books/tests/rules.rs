@@ -10,9 +10,11 @@ use crate::ledger::account::{Kind, Mode, OnInsufficient};
 use crate::ledger::books::LogRecord;
 use crate::ledger::credits::Credits;
 use crate::ledger::entry::{EntryKind, Side};
-use crate::ledger::input::{AccountFact, AdjustmentFact, Deliverable, Fact, GrantFact, Price, ProjectFact};
+use crate::ledger::input::{
+    AccountFact, AdjustmentFact, Deliverable, Existence, Fact, GrantFact, Price, ProjectFact,
+};
 use crate::ledger::moment::{Micros, Timestamp};
-use crate::ledger::outcome::{Outcome, ParkReason, WaitsFor};
+use crate::ledger::outcome::{Outcome, ParkReason, Refusal, WaitsFor};
 use crate::ledger::project::State;
 use crate::ledger::settings::{Order, Settings};
 
@@ -45,12 +47,42 @@ impl Story {
         outcome
     }
 
+    /// Gives a command.
+    pub(super) fn command(&mut self, object: Existence, fact: Fact) -> Result<Outcome, Refusal> {
+        let input = self.inputs.command(object, fact);
+        let before = self.world.clone();
+        let decided = self.world.try_apply(&[input]);
+        if decided.is_err() {
+            assert_eq!(self.world, before, "a refused command changes nothing");
+        }
+        self.world.check();
+        decided.map(|mut decisions| decisions.remove(0).outcome)
+    }
+
+    /// Lets days pass and does what is due then, as the daemon does.
+    pub(super) fn let_pass(&mut self, days: u32) {
+        self.inputs.let_pass(days);
+        for own in self.world.due(self.inputs.now()) {
+            assert_eq!(self.world.apply_one(&own.into_input(self.inputs.now())), Outcome::Applied);
+            self.world.check();
+        }
+    }
+
+    /// Lets days pass without anybody looking.
+    pub(super) fn let_pass_unseen(&mut self, days: u32) {
+        self.inputs.let_pass(days);
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.inputs.now()
+    }
+
     pub(super) fn state(&self, project: &str) -> State {
         self.world.projects[&project_id(project)].state()
     }
 
     /// `(kind, from, to, credits)` of the entries from the `skip`th log line on.
-    fn entries(&self, skip: usize) -> Vec<(EntryKind, Side, Side, i64)> {
+    pub(super) fn entries(&self, skip: usize) -> Vec<(EntryKind, Side, Side, i64)> {
         let entry = |record: &LogRecord| match record {
             LogRecord::Entry(entry) => Some((entry.kind, entry.from, entry.to, entry.credits.0)),
             LogRecord::Notice(_) => None,
@@ -307,22 +339,6 @@ fn a_time_too_far_ahead_is_parked_and_one_within_the_tolerance_is_not() {
     let beyond = story.world.apply_one(&at(horizon + Micros(1)));
     assert_eq!(parked_for(&beyond).0, ParkReason::TimeAhead);
     assert_eq!(story.world.apply_one(&at(horizon)), Outcome::Applied);
-}
-
-#[test]
-fn an_account_in_use_does_not_change_its_kind_or_organization_in_this_version() {
-    let mut story = Story::of_ten();
-    story.say(1, organization("org", 20));
-    story.say(1, project("p", "own", Some("started"), Some(4)));
-    let joins = || AccountFact {
-        kind: Some(Kind::Connected),
-        organization_id: Some(organization_id("org")),
-        ..account_fact("own")
-    };
-    let outcome = story.say(2, Fact::Account(joins()));
-    assert_eq!(parked_for(&outcome).0, ParkReason::Unsupported);
-    story.say(2, project("p", "own", Some("finalized"), None));
-    assert_eq!(story.say(2, Fact::Account(joins())), Outcome::Applied);
 }
 
 #[test]

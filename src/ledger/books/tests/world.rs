@@ -1,22 +1,27 @@
 //! A ledger in memory that gives the books as little as they ask for, so that every [`Need`] is met.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::ledger::account::{Account, Chain, Kind, Mode, OnInsufficient, Organization};
-use crate::ledger::alert::{Measure, Measured, Rule, Severity, evaluate, queue_blocked};
+use crate::ledger::account::{Account, Chain, Kind, Mode, OnInsufficient, Organization, Tallies};
+use crate::ledger::alert::{Measure, Measured, Rule, Severity, evaluate};
 use crate::ledger::balance::{Balance, Queued};
 use crate::ledger::books::{
-    Books, Changes, Decision, HOLDERS_SHOWN, Holders, LedgerState, LogRecord, Need, Shelf,
+    Books, Changes, Decision, HOLDERS_SHOWN, Holders, LedgerState, LogRecord, Need, Shelf, Stop,
 };
 use crate::ledger::credits::Credits;
 use crate::ledger::digest::of_entry;
 use crate::ledger::entry::{Cause, EntryKind, LogNumber, Side};
 use crate::ledger::ids::{AccountId, MessageKey, OrganizationId, ProjectId};
-use crate::ledger::input::{AccountFact, Fact, Input, OrganizationFact, Price, ProjectFact};
+use crate::ledger::grant::Grant;
+use crate::ledger::input::{
+    AccountFact, AssetRecord, Author, Command, Existence, Fact, Input, OrganizationFact, Price, ProjectFact,
+};
 use crate::ledger::moment::{Micros, Timestamp};
 use crate::ledger::notice::{Holder, NoticeKind};
-use crate::ledger::outcome::Outcome;
+use crate::ledger::outcome::{Outcome, Refusal};
+use crate::ledger::own::{Own, is_stale, is_to_be_warned_of};
+use crate::ledger::price::{PriceList, in_force};
 use crate::ledger::project::{Project, Ticket};
 use crate::ledger::queue::QueueHead;
 use crate::ledger::settings::{Effect, Order, Settings, StatusRule};
@@ -58,27 +63,51 @@ pub(super) fn settings() -> Settings {
         ("finalized", Effect::Settle),
         ("canceled", Effect::Release),
     ];
-    let status = |(status, effect): (&str, Effect)| StatusRule { status: status.into(), effect };
+    let status = |(status, effect): (&str, Effect)| {
+        let stale_after_days = (status == "reviewed").then_some(1);
+        StatusRule { status: status.into(), effect, stale_after_days }
+    };
     Settings {
         order: Order::Revision,
         statuses: effects.map(status).to_vec(),
         alert_rules: rules(),
         queue_blocked: Some(Severity::Warning),
+        hold_stale: Some(Severity::Info),
+        pool_overcommitted: Some(Severity::Info),
+        grant_expiring: Some(Severity::Warning),
+        grant_warning: Micros::from_days(2),
         time_ahead_max: Micros::from_seconds(300),
     }
 }
 
 /// Makes inputs with a key and a time of their own.
 #[derive(Default)]
-pub(super) struct Inputs(i64);
+pub(super) struct Inputs {
+    count: i64,
+    /// How much later than at first it is.
+    days: u32,
+}
 
 impl Inputs {
     pub(super) fn next(&mut self, revision: Option<i64>, fact: Fact) -> Input {
-        self.0 += 1;
-        let key = MessageKey::new("test", &format!("m{}", self.0));
-        let now = Timestamp::from_micros(self.0).unwrap();
+        self.count += 1;
+        let key = MessageKey::new("test", &format!("m{}", self.count));
         let cause = Cause { key, message_type: "test.v1".into(), traceparent: None };
-        Input { cause: Arc::new(cause), time: None, revision, fact, now }
+        let author = Author::Upstream;
+        Input { cause: Arc::new(cause), time: None, revision, author, fact, now: self.now() }
+    }
+
+    pub(super) fn command(&mut self, object: Existence, fact: Fact) -> Input {
+        let command = Command { actor: "ops".into(), reason: Some("asked for".into()), object };
+        Input { author: Author::Command(command), ..self.next(None, fact) }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.count).unwrap() + Micros::from_days(self.days)
+    }
+
+    pub(super) fn let_pass(&mut self, days: u32) {
+        self.days += days;
     }
 }
 
@@ -95,6 +124,7 @@ pub(super) fn account_fact(id: &str) -> AccountFact {
         on_insufficient: None,
         overdraft_limit: None,
         alert_rules: None,
+        closed: None,
     }
 }
 
@@ -161,7 +191,12 @@ pub(super) struct World {
     pub(super) accounts: HashMap<AccountId, Account>,
     pub(super) organizations: HashMap<OrganizationId, Organization>,
     pub(super) projects: HashMap<ProjectId, Project>,
+    pub(super) grants: BTreeMap<LogNumber, Grant>,
+    pub(super) price_lists: BTreeMap<i64, PriceList>,
+    pub(super) assets: Vec<AssetRecord>,
     pub(super) log: Vec<LogRecord>,
+    /// The time of the last input.
+    pub(super) last_at: Timestamp,
 }
 
 impl World {
@@ -171,13 +206,28 @@ impl World {
             settings_number: 1,
             log_last: LogNumber(0),
             ticket_last: Ticket(0),
+            price_list_last: 0,
         };
-        let (accounts, organizations, projects) = Default::default();
-        Self { ledger, accounts, organizations, projects, log: Vec::new() }
+        Self {
+            ledger,
+            accounts: HashMap::new(),
+            organizations: HashMap::new(),
+            projects: HashMap::new(),
+            grants: BTreeMap::new(),
+            price_lists: BTreeMap::new(),
+            assets: Vec::new(),
+            log: Vec::new(),
+            last_at: Timestamp::EPOCH,
+        }
     }
 
     /// Applies a batch, meeting each need as it is said and then beginning again.
     pub(super) fn apply(&mut self, batch: &[Input]) -> Vec<Decision> {
+        self.try_apply(batch).expect("only commands are refused")
+    }
+
+    /// As [`World::apply`]; where a command is refused, nothing is changed.
+    pub(super) fn try_apply(&mut self, batch: &[Input]) -> Result<Vec<Decision>, Refusal> {
         let mut shelf = Shelf::default();
         loop {
             let mut books = Books::open(&shelf, self.ledger.clone());
@@ -186,9 +236,11 @@ impl World {
                 Ok(decisions) => {
                     let changes = books.close();
                     self.save(changes);
-                    return decisions;
+                    self.last_at = batch.last().map_or(self.last_at, |input| input.now);
+                    return Ok(decisions);
                 }
-                Err(need) => self.meet(need, &mut shelf),
+                Err(Stop::Need(need)) => self.meet(need, &mut shelf),
+                Err(Stop::Refused(refusal)) => return Err(refusal),
             }
         }
     }
@@ -197,12 +249,38 @@ impl World {
         self.apply(std::slice::from_ref(input)).remove(0).outcome
     }
 
+    /// What is due at `now`, as the daemon would find it.
+    pub(super) fn due(&self, now: Timestamp) -> Vec<Own> {
+        let settings = &self.ledger.settings;
+        let mut due = Vec::new();
+        let lists = self.price_lists.values().filter(|list| !list.started && list.starts_at <= now);
+        due.extend(lists.cloned().map(Own::PricesStarted));
+        let mut over: Vec<_> = self.grants.values().filter(|grant| grant.is_due(now)).cloned().collect();
+        over.sort_by_key(|grant| (grant.expires_at, grant.number));
+        due.extend(over.into_iter().map(Own::GrantExpired));
+        let warned = |grant: &&Grant| !grant.is_due(now) && is_to_be_warned_of(grant, settings, now);
+        due.extend(self.grants.values().filter(warned).cloned().map(Own::GrantWarned));
+        let mut stale: BTreeMap<AccountId, Vec<Project>> = BTreeMap::new();
+        for project in self.projects.values() {
+            if project.stale_since.is_none() && is_stale(project, settings, now) {
+                let account = project.chain.as_ref().unwrap().account.clone();
+                stale.entry(account).or_default().push(project.clone());
+            }
+        }
+        let number = self.ledger.settings_number;
+        due.extend(stale.into_values().map(|projects| Own::HoldsStale(projects, number)));
+        due
+    }
+
     fn save(&mut self, changes: Changes) {
         self.ledger = changes.ledger;
         self.accounts.extend(changes.accounts.into_iter().map(|account| (account.id.clone(), account)));
         let organizations = changes.organizations.into_iter();
         self.organizations.extend(organizations.map(|organization| (organization.id.clone(), organization)));
         self.projects.extend(changes.projects.into_iter().map(|project| (project.id.clone(), project)));
+        self.grants.extend(changes.grants.into_iter().map(|grant| (grant.number, grant)));
+        self.price_lists.extend(changes.price_lists.into_iter().map(|list| (list.number, list)));
+        self.assets.extend(changes.assets);
         self.log.extend(changes.log);
     }
 
@@ -243,6 +321,34 @@ impl World {
                 shelf.members.insert(organization.clone(), members.collect());
             }
             Need::Everyone => shelf.everyone = Some(self.accounts.keys().cloned().collect()),
+            Need::Grants(account) => {
+                let open = self.grants.values().filter(|grant| grant.account_id == account && !grant.closed);
+                let open = open.cloned().collect();
+                assert!(shelf.grants.insert(account, open).is_none(), "a need is said once");
+            }
+            Need::Prices(owner) => {
+                let versions = self.price_lists.values().filter(|list| list.organization_id == owner);
+                let versions: Vec<_> = versions.cloned().collect();
+                let now = in_force(&versions, self.last_at).map(|list| list.number);
+                let counts = |list: &&PriceList| {
+                    Some(list.number) == now || list.starts_at > self.last_at || !list.started
+                };
+                let counting = versions.iter().filter(counts).cloned().collect();
+                assert!(shelf.price_lists.insert(owner, counting).is_none(), "a need is said once");
+            }
+            Need::Tied(account) => {
+                let tied = self.put_on_shelf(shelf, |project| {
+                    let of_account = project.chain.as_ref().is_some_and(|chain| chain.account == account);
+                    of_account && (project.held.is_positive() || project.claim.is_some())
+                });
+                shelf.tied.insert(account, tied);
+            }
+            Need::Unpriced => {
+                shelf.unpriced = Some(self.put_on_shelf(shelf, |project| project.unpriced_since.is_some()));
+            }
+            Need::Stale => {
+                shelf.stale = Some(self.put_on_shelf(shelf, |project| project.stale_since.is_some()));
+            }
             Need::Holders(accounts) => {
                 shelf.holders.extend(accounts.into_iter().map(|account| (account, Holders::default())));
             }
@@ -253,6 +359,13 @@ impl World {
             let projects = self.holders(&account, shelf);
             shelf.holders.insert(account, Holders { projects });
         }
+    }
+
+    fn put_on_shelf(&self, shelf: &mut Shelf, which: impl Fn(&Project) -> bool) -> Vec<ProjectId> {
+        let found: Vec<_> = self.projects.values().filter(|project| which(project)).cloned().collect();
+        let ids = found.iter().map(|project| project.id.clone()).collect();
+        shelf.projects.extend(found.into_iter().map(|project| (project.id.clone(), Some(project))));
+        ids
     }
 
     fn holders(&self, account: &AccountId, shelf: &Shelf) -> Vec<Holder> {
@@ -294,6 +407,7 @@ impl World {
         self.check_log();
         for account in self.accounts.values() {
             self.check_sums(account);
+            self.check_tallies(account);
             self.check_rules(account);
             self.check_nothing_placeable(account);
         }
@@ -333,6 +447,7 @@ impl World {
                     let counter = match notice.body.kind() {
                         NoticeKind::Alert => &mut account.sequences.alerts,
                         NoticeKind::Hold => &mut account.sequences.holds,
+                        NoticeKind::TransferRejected => &mut account.sequences.transfers_rejected,
                     };
                     *counter += 1;
                     assert_eq!(notice.sequence, *counter);
@@ -354,7 +469,13 @@ impl World {
         };
         let mine: Vec<_> = self.projects.values().filter(on_chain).collect();
         assert_eq!(mine.iter().map(|project| project.held).sum::<Credits>(), account.balance.held);
-        assert_eq!(mine.iter().map(|project| project.consumed).sum::<Credits>(), account.balance.consumed);
+        let charged = self.log.iter().filter_map(|record| match record {
+            LogRecord::Entry(entry) if entry.kind == EntryKind::Charge => Some(entry),
+            _ => None,
+        });
+        let charged = charged.filter(|entry| entry.account_id == account.id).map(|entry| entry.credits);
+        let used_up = mine.iter().map(|project| project.consumed).chain(charged);
+        assert_eq!(used_up.sum::<Credits>(), account.balance.consumed);
         let waiting = mine.iter().map(|project| project.waiting());
         let queued = waiting.fold(Queued::default(), |sum, one| Queued {
             projects: sum.projects + one.projects,
@@ -363,14 +484,37 @@ impl World {
         assert_eq!(queued, account.queued, "{}", account.id);
     }
 
+    /// What is counted on an account is there to be counted.
+    fn check_tallies(&self, account: &Account) {
+        let members = self.accounts.values().filter(|member| {
+            *member.kind.get() == Kind::Integrated && member.chain().pool.as_ref() == Some(&account.id)
+        });
+        let stale = self.projects.values().filter(|project| {
+            let of_account = project.chain.as_ref().is_some_and(|chain| chain.account == account.id);
+            of_account && project.stale_since.is_some()
+        });
+        assert!(stale.clone().all(|project| project.held.is_positive()), "what is stale is a hold");
+        let open = self.grants.values().filter(|grant| grant.account_id == account.id && !grant.closed);
+        assert!(open.clone().all(|grant| grant.left.is_positive()), "a grant that is used up is over");
+        let count = |number: usize| i64::try_from(number).unwrap();
+        let expected = Tallies {
+            promised: members.map(|member| member.balance.total).sum(),
+            stale_holds: count(stale.count()),
+            open_grants: count(open.clone().count()),
+            expiring_grants: count(open.filter(|grant| grant.warned).count()),
+        };
+        assert_eq!(account.tallies, expected, "{}", account.id);
+    }
+
     /// Every alert that is due was raised or resolved: looking again changes nothing.
     fn check_rules(&self, account: &Account) {
         let of_organization = account.organization().and_then(|id| self.organizations.get(id));
         let inherited = of_organization.and_then(|organization| organization.alert_rules.get().clone());
         let own = account.alert_rules.get().clone().or(inherited);
         let list = own.unwrap_or_else(|| self.ledger.settings.alert_rules.clone());
-        let built_in = self.ledger.settings.queue_blocked.map(queue_blocked);
-        let books = Measured { balance: account.balance, queued: account.queued };
+        let built_in: Vec<_> = self.ledger.settings.built_in_rules().collect();
+        let Account { balance, queued, tallies, .. } = *account;
+        let books = Measured { balance, queued, tallies };
         let again = evaluate(&account.raised, list.iter().chain(&built_in), &books, Timestamp::EPOCH);
         assert_eq!(again, None, "{}", account.id);
     }

@@ -1,19 +1,22 @@
 //! Loading what a batch touches onto the shelf.
 
+mod queues;
+mod terms;
+
 use std::collections::BTreeSet;
 
+use queues::{count_ahead, load_holders, load_queues};
 use sqlx::PgConnection;
+use terms::{load_grants, load_price_lists, load_stale, load_tied, load_unpriced};
 
 use super::StoreError;
 use super::rows::{AccountRecord, OrganizationRecord, ProjectRecord, Table};
-use crate::ledger::account::{Account, Chain, Organization};
-use crate::ledger::books::{HOLDERS_SHOWN, Holders, Need, Shelf};
-use crate::ledger::credits::Credits;
+use crate::ledger::account::{Account, Organization};
+use crate::ledger::books::{Need, Shelf};
 use crate::ledger::ids::{AccountId, OrganizationId, ProjectId};
-use crate::ledger::input::{Fact, Input};
-use crate::ledger::notice::Holder;
-use crate::ledger::project::{Project, Ticket};
-use crate::ledger::queue::QueueHead;
+use crate::ledger::input::{Fact, HoldCommand, Input, Price};
+use crate::ledger::moment::Timestamp;
+use crate::ledger::project::Project;
 
 /// How much of a queue's head is loaded at first. Most walks end at the first claim that doesn't fit.
 const QUEUE_PAGE: usize = 32;
@@ -22,6 +25,7 @@ const QUEUE_PAGE: usize = 32;
 pub(super) async fn preload(
     connection: &mut PgConnection,
     inputs: &[Input],
+    last_at: Timestamp,
     shelf: &mut Shelf,
 ) -> Result<(), StoreError> {
     let mut named = Named::default();
@@ -41,6 +45,14 @@ pub(super) async fn preload(
     let pools: BTreeSet<_> = pools.filter(|pool| !shelf.accounts.contains_key(pool)).collect();
     load_accounts(connection, &pools, shelf).await?;
     load_organizations(connection, &named.organizations, shelf).await?;
+    let granted = shelf.accounts.values().flatten().filter(|account| account.tallies.open_grants > 0);
+    let granted: Vec<_> = granted.map(|account| account.id.clone()).collect();
+    load_grants(connection, &granted, shelf).await?;
+    if named.needs_prices {
+        let own = named.organizations.iter().cloned().map(Some);
+        let owners: Vec<_> = own.chain(std::iter::once(None)).collect();
+        load_price_lists(connection, &owners, last_at, shelf).await?;
+    }
     let has_queue = |account: &&Account| account.queued.projects > 0 && account.chain().pool.is_none();
     let queues: Vec<_> = shelf.accounts.values().flatten().filter(has_queue).map(|a| a.id.clone()).collect();
     load_queues(connection, &queues, QUEUE_PAGE, shelf).await
@@ -50,6 +62,7 @@ pub(super) async fn preload(
 pub(super) async fn meet(
     connection: &mut PgConnection,
     need: Need,
+    last_at: Timestamp,
     shelf: &mut Shelf,
 ) -> Result<(), StoreError> {
     let projects_before = shelf.projects.len();
@@ -76,6 +89,11 @@ pub(super) async fn meet(
             shelf.everyone = Some(everyone);
         }
         Need::Holders(accounts) => load_holders(connection, &accounts, shelf).await?,
+        Need::Grants(account) => load_grants(connection, &[account], shelf).await?,
+        Need::Prices(owner) => load_price_lists(connection, &[owner], last_at, shelf).await?,
+        Need::Tied(account) => load_tied(connection, &account, shelf).await?,
+        Need::Unpriced => load_unpriced(connection, last_at, shelf).await?,
+        Need::Stale => load_stale(connection, shelf).await?,
     }
     if shelf.projects.len() > projects_before && !shelf.holders.is_empty() {
         // Stored holders are those that are not on the shelf themselves.
@@ -91,6 +109,8 @@ struct Named {
     projects: BTreeSet<ProjectId>,
     accounts: BTreeSet<AccountId>,
     organizations: BTreeSet<OrganizationId>,
+    /// Whether any names something that a price list prices.
+    needs_prices: bool,
 }
 
 impl Named {
@@ -99,6 +119,11 @@ impl Named {
             Fact::Project(fact) => {
                 self.projects.insert(fact.project_id.clone());
                 self.accounts.insert(fact.account_id.clone());
+                self.needs_prices |= matches!(fact.price, Some(Price::Deliverables(_)));
+            }
+            Fact::Asset(fact) => {
+                self.accounts.insert(fact.account_id.clone());
+                self.needs_prices |= fact.project_id.is_none() && fact.credits.is_none();
             }
             Fact::Account(fact) => {
                 self.accounts.insert(fact.account_id.clone());
@@ -113,7 +138,29 @@ impl Named {
             Fact::Adjustment(fact) => {
                 self.accounts.insert(fact.account_id.clone());
             }
-            Fact::Asset(_) | Fact::Transfer(_) | Fact::PriceList(_) | Fact::Settings(_) => {}
+            Fact::Transfer(fact) => {
+                self.accounts.extend([fact.from_account_id.clone(), fact.to_account_id.clone()]);
+            }
+            Fact::PriceList(fact) => {
+                self.organizations.extend(fact.organization_id.clone());
+                self.needs_prices = true;
+            }
+            Fact::HoldReleased(HoldCommand { project_id })
+            | Fact::HoldRestored(HoldCommand { project_id })
+            | Fact::HoldRetried(HoldCommand { project_id }) => {
+                self.projects.insert(project_id.clone());
+            }
+            Fact::AlertTested(test) => {
+                self.accounts.insert(test.account_id.clone());
+            }
+            Fact::GrantExpired(due) | Fact::GrantWarned(due) => {
+                self.accounts.insert(due.account_id.clone());
+            }
+            Fact::HoldsStale(stale) => {
+                self.accounts.insert(stale.account_id.clone());
+                self.projects.extend(stale.projects.iter().cloned());
+            }
+            Fact::Settings(_) | Fact::PricesStarted(_) => {}
         }
     }
 }
@@ -134,7 +181,7 @@ async fn load_projects(
         ProjectRecord,
         "select project_id, account_id, status, effect, stage, price_said, price_credits, final_credits,
                 name, versions, mode, chain_account, chain_pool, held, consumed, ticket, waiting_since,
-                aside, refused
+                aside, refused, status_since, stale_since, released_from, unpriced_since
            from project where project_id = any($1)",
         &texts(ids),
     )
@@ -160,7 +207,8 @@ async fn load_accounts(
         AccountRecord,
         "select account_id, kind, organization_id, name, contact, capacity, allocation, mode,
                 on_insufficient, overdraft_limit, alert_rules, versions, plan, total, held, consumed,
-                queued_projects, queued_credits, entries, alerts, holds, digest, raised
+                queued_projects, queued_credits, entries, alerts, holds, digest, raised, closed, promised,
+                stale_holds, open_grants, expiring_grants, transfers_rejected
            from account where account_id = any($1)",
         &texts(ids),
     )
@@ -180,7 +228,8 @@ pub(super) async fn all_accounts(connection: &mut PgConnection) -> Result<Vec<Ac
         AccountRecord,
         "select account_id, kind, organization_id, name, contact, capacity, allocation, mode,
                 on_insufficient, overdraft_limit, alert_rules, versions, plan, total, held, consumed,
-                queued_projects, queued_credits, entries, alerts, holds, digest, raised
+                queued_projects, queued_credits, entries, alerts, holds, digest, raised, closed, promised,
+                stale_holds, open_grants, expiring_grants, transfers_rejected
            from account",
     )
     .fetch_all(connection)
@@ -235,122 +284,6 @@ async fn load_organizations(
     for row in rows {
         let organization = Organization::try_from(row)?;
         shelf.organizations.insert(organization.id.clone(), Some(organization));
-    }
-    Ok(())
-}
-
-/// Loads the first `page` claims of each queue, with their projects and the accounts of those.
-async fn load_queues(
-    connection: &mut PgConnection,
-    owners: &[AccountId],
-    page: usize,
-    shelf: &mut Shelf,
-) -> Result<(), StoreError> {
-    if owners.is_empty() {
-        return Ok(());
-    }
-    let limit = i64::try_from(page).unwrap_or(i64::MAX);
-    let rows = sqlx::query!(
-        r#"select owner as "owner!", head.ticket as "ticket!", head.project_id as "project_id!"
-             from unnest($1::text[]) owner
-            cross join lateral (
-                  select ticket, project_id from project
-                   where coalesce(chain_pool, chain_account) = owner and ticket is not null
-                   order by ticket limit $2) head
-            order by owner, head.ticket"#,
-        &texts(owners),
-        limit,
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    let table = Table("project");
-    let mut heads: Vec<QueueHead> = owners.iter().map(|_| QueueHead::default()).collect();
-    let mut projects = BTreeSet::new();
-    for row in rows {
-        let place = owners.iter().position(|owner| owner.as_str() == row.owner);
-        let head = &mut heads[place.expect("only the owners asked for come back")];
-        let project: ProjectId = table.id("project_id", row.project_id)?;
-        head.claims.push((Ticket(row.ticket), project.clone()));
-        projects.insert(project);
-    }
-    for (owner, mut head) in owners.iter().zip(heads) {
-        head.complete = head.claims.len() < page;
-        shelf.queues.insert(owner.clone(), head);
-    }
-    projects.retain(|id| !shelf.projects.contains_key(id));
-    load_projects(connection, &projects, shelf).await?;
-    let waiting = projects.iter().filter_map(|id| shelf.projects.get(id)?.as_ref()?.chain.clone());
-    let accounts: BTreeSet<_> = waiting.map(|chain| chain.account).collect();
-    let missing = accounts.into_iter().filter(|id| !shelf.accounts.contains_key(id)).collect();
-    load_accounts(connection, &missing, shelf).await
-}
-
-/// Counts what is ahead of every waiting project on the shelf, in one walk of each of their queues.
-async fn count_ahead(connection: &mut PgConnection, shelf: &mut Shelf) -> Result<(), StoreError> {
-    let waiting = shelf.projects.values().flatten().filter(|project| project.claim.is_some());
-    let queues: BTreeSet<_> =
-        waiting.clone().filter_map(|project| project.chain.as_ref().map(Chain::queue)).collect();
-    let rows = sqlx::query!(
-        r#"select project_id, ahead as "ahead!"
-             from (select project_id, row_number() over (partition by coalesce(chain_pool, chain_account)
-                                                         order by ticket) - 1 as ahead
-                     from project
-                    where ticket is not null and coalesce(chain_pool, chain_account) = any($1)) places
-            where project_id = any($2)"#,
-        &texts(queues),
-        &texts(waiting.map(|project| &project.id)),
-    )
-    .fetch_all(connection)
-    .await?;
-    for row in rows {
-        shelf.ahead.insert(Table("project").id("project_id", row.project_id)?, row.ahead);
-    }
-    Ok(())
-}
-
-/// Loads, for each account, the holders that an alert would name of those that are not on the shelf.
-async fn load_holders(
-    connection: &mut PgConnection,
-    accounts: &[AccountId],
-    shelf: &mut Shelf,
-) -> Result<(), StoreError> {
-    let on_shelf: Vec<_> = texts(shelf.projects.keys());
-    let rows = sqlx::query!(
-        r#"select owner as "owner!", holder.project_id as "project_id!", holder.chain_account as "account_id!",
-                  holder.name, holder.status, holder.stage, holder.held as "held!"
-             from unnest($1::text[]) owner
-            cross join lateral (
-                  (select project_id, chain_account, name, status, stage, held from project
-                    where held > 0 and (chain_account = owner or chain_pool = owner)
-                      and project_id <> all($2)
-                    order by held desc, project_id limit $3)
-                  union
-                  (select project_id, chain_account, name, status, stage, held from project
-                    where held > 0 and (chain_account = owner or chain_pool = owner)
-                      and project_id <> all($2)
-                    order by coalesce(stage, 0) desc, held desc, project_id limit $3)) holder"#,
-        &texts(accounts),
-        &on_shelf,
-        i64::try_from(HOLDERS_SHOWN).unwrap_or(i64::MAX),
-    )
-    .fetch_all(connection)
-    .await?;
-    let table = Table("project");
-    for account in accounts {
-        shelf.holders.insert(account.clone(), Holders::default());
-    }
-    for row in rows {
-        let owner: AccountId = table.id("chain_account", row.owner)?;
-        let stage = u16::try_from(row.stage.unwrap_or(0));
-        let holder = Holder {
-            project_id: table.id("project_id", row.project_id)?,
-            account_id: table.id("chain_account", row.account_id)?,
-            name: row.name.map(Into::into),
-            status: row.status.map(Into::into),
-            stage: stage.map_err(|error| table.unreadable("stage", error))?,
-            held: Credits(row.held),
-        };
-        shelf.holders.entry(owner).or_default().projects.push(holder);
     }
     Ok(())
 }
