@@ -9,6 +9,8 @@
 
 pub mod broker;
 pub mod cli;
+mod clock;
+pub mod command;
 pub mod config;
 pub mod contract;
 pub mod daemon;

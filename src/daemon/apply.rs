@@ -11,11 +11,12 @@ use tracing::{debug, error, info, warn};
 
 use super::backoff::Backoff;
 use super::batch::{self, Arrival, Attempt, Committed};
-use super::clock;
+use super::due::apply_due;
 use super::health::{Health, Part};
 use super::intake::{Link, Received, beating};
 use super::progress::Heartbeat;
 use super::settings::{Adoption, adopt};
+use crate::clock;
 use crate::broker::DeliveryTag;
 use crate::ledger::settings::{Order, Settings};
 use crate::store::{ParkedRow, Remedy, Store, StoreError};
@@ -185,15 +186,32 @@ impl Apply {
     /// Offers parked messages whose reason may have gone, a batch at a time so that deliveries come between.
     async fn sweep(&mut self, turn: &mut Turn) -> Result<(), ApplyError> {
         turn.sweep = false;
+        if let Err(error) = self.do_what_is_due(turn).await {
+            return Self::wait_out(error);
+        }
         let limit = i64::try_from(self.messages_max).unwrap_or(i64::MAX);
         let offered = match self.store.due_messages(limit).await {
             Ok(due) => self.offer(due, turn).await,
             Err(error) => Err(error.into()),
         };
-        match offered {
-            // The next batch, or the next look, waits it out.
-            Err(ApplyError::Store(error)) if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) => Ok(()),
-            other => other,
+        offered.or_else(Self::wait_out)
+    }
+
+    /// Applies what is due by the clock.
+    async fn do_what_is_due(&self, turn: &mut Turn) -> Result<(), ApplyError> {
+        let done = apply_due(&self.store).await?;
+        if done.wrote_log {
+            self.log_grew.notify_one();
+        }
+        turn.sweep |= done.appeared || done.more;
+        Ok(())
+    }
+
+    /// The next batch, or the next look, waits for a server that is away.
+    fn wait_out(error: ApplyError) -> Result<(), ApplyError> {
+        match error {
+            ApplyError::Store(error) if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) => Ok(()),
+            other => Err(other),
         }
     }
 
@@ -217,7 +235,7 @@ impl Apply {
             let ids: Vec<_> = rows.iter().map(|row| row.parked_id).collect();
             self.store.count_offers(&ids).await?;
         }
-        let now = clock();
+        let now = clock::now();
         let offer = |row: ParkedRow| match is_suspect {
             true => Arrival::offer_undecoded(row.raw, row.parked_id, now),
             false => Arrival::offer(row.raw, row.parked_id, now),

@@ -9,9 +9,9 @@ use tracing::debug;
 
 use super::backoff::Backoff;
 use super::batch::Arrival;
-use super::clock;
 use super::health::{Health, Part};
 use super::progress::Heartbeat;
+use crate::clock;
 use crate::broker::{Acknowledger, BrokerError, BrokerSettings, Consumer, Deliveries, Delivery, DeliveryTag};
 
 /// What the intake hands on.
@@ -134,8 +134,8 @@ fn received(delivery: Delivery) -> Received {
         debug!(redeliveries, "a message is tried alone");
     }
     let arrival = match suspect {
-        true => Arrival::undecoded(raw, clock()),
-        false => Arrival::decode(raw, clock()),
+        true => Arrival::undecoded(raw, clock::now()),
+        false => Arrival::decode(raw, clock::now()),
     };
     Received::Delivered { arrival: Box::new(arrival), tag, suspect }
 }

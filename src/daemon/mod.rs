@@ -5,6 +5,7 @@
 mod apply;
 pub mod backoff;
 mod batch;
+mod due;
 mod health;
 mod intake;
 pub mod notify;
@@ -16,11 +17,4 @@ mod signals;
 
 pub use run::{DaemonError, Reload, run};
 
-use time::OffsetDateTime;
 
-use crate::ledger::moment::Timestamp;
-
-/// The time by this machine's clock.
-fn clock() -> Timestamp {
-    Timestamp::cut(OffsetDateTime::now_utc())
-}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tracing::info;
 
-use super::clock;
+use crate::clock;
 use crate::ledger::own::Own;
 use crate::ledger::settings::{Order, Settings};
 use crate::store::{Decided, InboxRow, Received, Store, StoreError};
@@ -37,7 +37,7 @@ pub(super) async fn adopt(store: &Store, settings: &Arc<Settings>) -> Result<Ado
         _ => {}
     }
     let number = batch.settings_number() + 1;
-    let now = clock().max(batch.last_at());
+    let now = clock::now().max(batch.last_at());
     let input = Own::Settings(settings.clone(), batch.settings_number()).into_input(now);
     let inputs = [input];
     let Decided::Done(decisions, changes) = batch.decide(&inputs, settings).await? else {

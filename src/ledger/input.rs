@@ -142,6 +142,31 @@ impl Fact {
         }
     }
 
+    /// The type of an input that came from no message: that of the message that says the same, where there is
+    /// one.
+    pub fn command_type(&self) -> &'static str {
+        match self {
+            Fact::Project(ProjectFact { status: Some(_), .. }) => "project.status_changed.v1",
+            Fact::Project(_) => "project.amended.v1",
+            Fact::Asset(_) => "asset.created.v1",
+            Fact::Account(_) => "account.changed.v1",
+            Fact::Organization(_) => "organization.changed.v1",
+            Fact::Grant(_) => "credits.granted.v1",
+            Fact::Adjustment(_) => "credits.adjusted.v1",
+            Fact::Transfer(_) => "credits.transferred.v1",
+            Fact::PriceList(_) => "price_list.changed.v1",
+            Fact::HoldReleased(_) => "creditd.hold_released.v1",
+            Fact::HoldRestored(_) => "creditd.hold_restored.v1",
+            Fact::HoldRetried(_) => "creditd.hold_retried.v1",
+            Fact::AlertTested(_) => "creditd.alert_tested.v1",
+            Fact::Settings(_) => "creditd.settings_changed.v1",
+            Fact::PricesStarted(_) => "creditd.prices_started.v1",
+            Fact::GrantExpired(_) => "creditd.grant_expired.v1",
+            Fact::GrantWarned(_) => "creditd.grant_warned.v1",
+            Fact::HoldsStale(_) => "creditd.holds_stale.v1",
+        }
+    }
+
     /// Why, and by whom, where the message says so.
     pub fn reason_and_actor(&self) -> (Option<&Arc<str>>, Option<&Arc<str>>) {
         match self {

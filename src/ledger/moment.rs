@@ -82,6 +82,15 @@ impl Add<Micros> for Timestamp {
     }
 }
 
+impl Sub<Micros> for Timestamp {
+    type Output = Timestamp;
+    /// The earlier time; the first representable one where the difference is before it.
+    fn sub(self, stretch: Micros) -> Timestamp {
+        let first = time::Date::from_ordinal_date(0, 1).expect("the year 0 has a first day").midnight();
+        Timestamp(self.0.saturating_sub(stretch.0).max(Timestamp::cut(first.assume_utc()).0))
+    }
+}
+
 impl Sub for Timestamp {
     type Output = Micros;
     fn sub(self, earlier: Timestamp) -> Micros {

@@ -1,5 +1,5 @@
-//! Inputs of the ledger's own: its settings, and what is due by the clock. Each has a key that it can have
-//! only once, so that two daemons that see the same thing due give the same input.
+//! Inputs of the ledger's own: its settings, and what is due by the clock. Two daemons may see the same thing
+//! due; the second input of it finds nothing to do.
 
 use std::sync::Arc;
 
@@ -26,42 +26,34 @@ pub enum Own {
     GrantExpired(Grant),
     /// A grant's time is about to be over.
     GrantWarned(Grant),
-    /// Projects of one account, at least one, that are in a status for longer than its limit under the
-    /// settings of that number.
-    HoldsStale(Vec<Project>, i64),
+    /// Projects of one account, at least one, that are in a status for longer than its limit.
+    HoldsStale(Vec<Project>),
 }
 
 impl Own {
     /// The input, applied at `now`.
     pub fn into_input(self, now: Timestamp) -> Input {
-        let (source, id, message_type, fact) = match self {
+        let (source, id, fact) = match self {
             Own::Settings(settings, number) => {
-                let fact = Fact::Settings(settings);
-                ("creditd/settings", (number + 1).to_string(), "creditd.settings_changed.v1", fact)
+                ("creditd/settings", (number + 1).to_string(), Fact::Settings(settings))
             }
             Own::PricesStarted(list) => {
                 let fact = PricesStarted { number: list.number, organization_id: list.organization_id };
-                let id = list.number.to_string();
-                ("creditd/prices", id, "creditd.prices_started.v1", Fact::PricesStarted(fact))
+                ("creditd/prices", list.number.to_string(), Fact::PricesStarted(fact))
             }
             Own::GrantExpired(grant) => {
-                let id = grant.number.to_string();
-                ("creditd/expiry", id, "creditd.grant_expired.v1", Fact::GrantExpired(due(grant)))
+                ("creditd/expiry", grant.number.to_string(), Fact::GrantExpired(due(grant)))
             }
             Own::GrantWarned(grant) => {
-                let id = grant.number.to_string();
-                ("creditd/expiry-warning", id, "creditd.grant_warned.v1", Fact::GrantWarned(due(grant)))
+                ("creditd/expiry-warning", grant.number.to_string(), Fact::GrantWarned(due(grant)))
             }
-            Own::HoldsStale(projects, settings_number) => {
-                let (id, fact) = stale(&projects, settings_number);
-                ("creditd/stale", id, "creditd.holds_stale.v1", Fact::HoldsStale(fact))
+            Own::HoldsStale(projects) => {
+                let fact = stale(&projects);
+                ("creditd/stale", format!("{} {now}", fact.account_id), Fact::HoldsStale(fact))
             }
         };
-        let cause = Cause {
-            key: MessageKey::new(source, &id),
-            message_type: message_type.into(),
-            traceparent: None,
-        };
+        let message_type = fact.command_type().into();
+        let cause = Cause { key: MessageKey::new(source, &id), message_type, traceparent: None };
         Input { cause: Arc::new(cause), time: None, revision: None, author: Author::Ledger, fact, now }
     }
 }
@@ -70,17 +62,13 @@ fn due(grant: Grant) -> GrantDue {
     GrantDue { account_id: grant.account_id, grant: grant.number }
 }
 
-/// A project becomes stale once for each time that it comes to a status, but other settings may make it so
-/// again.
-fn stale(projects: &[Project], settings_number: i64) -> (String, HoldsStale) {
+fn stale(projects: &[Project]) -> HoldsStale {
     let first = projects.first().expect("there is a project that is stale");
     let chain = first.chain.as_ref().expect("a project that holds credits has a chain");
-    let since = first.status_since.expect("a project that is in a status came to it");
-    let fact = HoldsStale {
+    HoldsStale {
         account_id: chain.account.clone(),
         projects: projects.iter().take(STALE_AT_ONCE_MAX).map(|project| project.id.clone()).collect(),
-    };
-    (format!("{} {since} {settings_number}", first.id), fact)
+    }
 }
 
 /// Whether a project holds credits in a status for longer than its limit, at `now`.

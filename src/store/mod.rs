@@ -7,6 +7,7 @@
 //! transaction to the pool): time limits are the server's, set on every connection.
 
 mod batch;
+mod due;
 mod error;
 mod inbox;
 mod load;

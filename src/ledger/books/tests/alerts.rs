@@ -81,7 +81,8 @@ fn settings_that_change_the_rules_are_evaluated_for_everybody() {
 
 #[test]
 fn a_pool_is_alerted_by_what_its_members_hold() {
-    let mut story = Story::with(Settings { alert_rules: rule("few", 2), ..settings() });
+    let few = Settings { alert_rules: rule("few", 2), pool_overcommitted: None, ..settings() };
+    let mut story = Story::with(few);
     story.say(1, organization("org", 10));
     story.say(1, integrated("a", "org", 20, OnInsufficient::Queue));
     story.say(1, project("p", "a", Some("started"), Some(8)));

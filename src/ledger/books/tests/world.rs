@@ -267,8 +267,7 @@ impl World {
                 stale.entry(account).or_default().push(project.clone());
             }
         }
-        let number = self.ledger.settings_number;
-        due.extend(stale.into_values().map(|projects| Own::HoldsStale(projects, number)));
+        due.extend(stale.into_values().map(Own::HoldsStale));
         due
     }
 
