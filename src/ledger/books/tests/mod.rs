@@ -2,6 +2,9 @@
 
 mod alerts;
 mod claims;
+mod holds;
+mod moves;
 mod properties;
 mod rules;
+mod terms;
 mod world;
