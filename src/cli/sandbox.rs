@@ -15,6 +15,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::CommandError;
 use super::output::{print, print_json};
+use time::{Date, OffsetDateTime};
+
 use crate::broker::{Destination, OutboundMessage, Publisher};
 use crate::config::Config;
 use crate::sandbox::stream::{self, DemoMessage};
@@ -71,7 +73,7 @@ const WINDOW: usize = 500;
 
 async fn publish(config: Option<&Path>, seed: u64, projects: u32, json: bool) -> Result<(), CommandError> {
     let settings = Config::load(config)?.broker_settings()?;
-    let messages: Vec<_> = stream::messages(seed, projects).collect();
+    let messages: Vec<_> = stream::messages(seed, projects, yesterday()).collect();
     let mut publisher = Publisher::connect(&settings, Destination::Inbound).await?;
     let bar = ProgressBar::new(u64::try_from(messages.len()).unwrap_or(u64::MAX));
     let mut unroutable = 0;
@@ -179,4 +181,9 @@ impl Drop for EnvFile {
 
 fn failed(what: String) -> impl FnOnce(io::Error) -> SandboxError {
     move |error| SandboxError::Io { what, error }
+}
+
+/// The demo ends yesterday, so that no message is ahead of the daemon's clock.
+fn yesterday() -> Date {
+    OffsetDateTime::now_utc().date().previous_day().expect("today is not the first day of all")
 }

@@ -26,7 +26,8 @@ const WITHOUT_DEFAULT: [&str; 6] = [
     "database.url_file",
 ];
 /// What each number may be. Seconds and days are bounded where a longer one is surely a slip.
-const RANGES: [(&str, RangeInclusive<i64>); 7] = [
+const RANGES: [(&str, RangeInclusive<i64>); 8] = [
+    ("alerts.grant_warning_days", 1..=36_500),
     ("batch.messages_max", 1..=5000),
     ("database.lock_timeout_s", 1..=3600),
     ("database.statement_timeout_s", 1..=3600),

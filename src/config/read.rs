@@ -125,7 +125,6 @@ pub(super) fn config(layers: &Layers) -> Result<Config, ConfigError> {
     checker.statuses(&written.lifecycle.statuses);
     let rules = alert::check_rules(&written.alerts.rules);
     checker.check("alerts.rules", rules.map_err(|error| error.to_string()));
-    checker.days("alerts.grant_warning_days", written.alerts.grant_warning_days);
     let level = logging::check_level(&written.log.level);
     checker.check("log.level", level.map_err(|error| error.to_string()));
     let listen = checker.address("http.listen", &written.http.listen);

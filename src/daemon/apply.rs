@@ -16,8 +16,8 @@ use super::health::{Health, Part};
 use super::intake::{Link, Received, beating};
 use super::progress::Heartbeat;
 use super::settings::{Adoption, adopt};
-use crate::clock;
 use crate::broker::DeliveryTag;
+use crate::clock;
 use crate::ledger::settings::{Order, Settings};
 use crate::store::{ParkedRow, Remedy, Store, StoreError};
 

@@ -11,8 +11,8 @@ use super::backoff::Backoff;
 use super::batch::Arrival;
 use super::health::{Health, Part};
 use super::progress::Heartbeat;
-use crate::clock;
 use crate::broker::{Acknowledger, BrokerError, BrokerSettings, Consumer, Deliveries, Delivery, DeliveryTag};
+use crate::clock;
 
 /// What the intake hands on.
 pub(super) enum Received {

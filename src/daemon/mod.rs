@@ -16,5 +16,3 @@ mod settings;
 mod signals;
 
 pub use run::{DaemonError, Reload, run};
-
-

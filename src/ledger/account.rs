@@ -248,7 +248,9 @@ impl Account {
     /// Whether one more message can be booked without leaving the numbers' range.
     pub fn has_room(&self) -> bool {
         let Balance { total, held, consumed } = self.balance;
-        [total, held, consumed, self.queued.credits, self.tallies.promised].iter().all(|part| part.abs() <= Credits::BALANCE_MAX)
+        [total, held, consumed, self.queued.credits, self.tallies.promised]
+            .iter()
+            .all(|part| part.abs() <= Credits::BALANCE_MAX)
     }
 }
 

@@ -373,7 +373,8 @@ pub fn evaluate<'r>(
 
 fn same(before: &[Raised], now: &[RaisedRule]) -> bool {
     let known = |raised: &RaisedRule| {
-        let as_before = |old: &Raised| old.severity == raised.rule.severity && old.subjects == raised.subjects;
+        let as_before =
+            |old: &Raised| old.severity == raised.rule.severity && old.subjects == raised.subjects;
         before.iter().any(|old| old.name == raised.rule.name && as_before(old))
     };
     before.len() == now.len() && now.iter().all(known)

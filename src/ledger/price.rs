@@ -82,7 +82,8 @@ impl Lists<'_> {
     pub fn lines(&self, deliverables: &[Deliverable]) -> Vec<PricedLine> {
         let line = |deliverable: &Deliverable| {
             let lists = self.own.into_iter().chain(self.default);
-            let found = lists.filter_map(|list| Some((list.price(&deliverable.deliverable_type)?, list.number)));
+            let found =
+                lists.filter_map(|list| Some((list.price(&deliverable.deliverable_type)?, list.number)));
             let (each, list) = found.into_iter().next().unzip();
             PricedLine {
                 deliverable_type: deliverable.deliverable_type.clone(),
@@ -139,7 +140,8 @@ mod tests {
     #[test]
     fn the_latest_start_is_in_force_and_of_two_the_later_arrival() {
         let versions = [list(1, 10, &[]), list(2, 30, &[]), list(3, 20, &[]), list(4, 20, &[])];
-        let at = |micros| in_force(&versions, Timestamp::from_micros(micros).unwrap()).map(|list| list.number);
+        let at =
+            |micros| in_force(&versions, Timestamp::from_micros(micros).unwrap()).map(|list| list.number);
         assert_eq!([at(9), at(10), at(20), at(29), at(30)], [None, Some(1), Some(4), Some(4), Some(2)]);
     }
 

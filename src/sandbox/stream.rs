@@ -1,5 +1,5 @@
 //! The demo's messages: half a year of several agencies' projects, as an upstream would publish them, with the
-//! duplicates, delays and mistakes that upstreams make. The same seed gives the same bytes.
+//! duplicates, delays and mistakes that upstreams make. The same seed and day give the same bytes.
 
 mod faults;
 mod life;
@@ -9,12 +9,12 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 use time::macros::datetime;
-use time::{Duration, OffsetDateTime};
+use time::{Date, Duration, OffsetDateTime};
 
 use self::names::{AGENCIES, Agency, HOUSES, MEAN_PRICE};
 
-/// When the stream ends. Fixed, so that a seed published again gives duplicates and not conflicts.
-pub const END: OffsetDateTime = datetime!(2025-06-30 18:00 UTC);
+/// When the stream ends before it is moved to the day that is asked for.
+const END: OffsetDateTime = datetime!(2025-06-30 18:00 UTC);
 /// How much time the stream spans.
 pub const SPAN: Duration = Duration::days(180);
 
@@ -42,8 +42,9 @@ pub struct DemoMessage {
     pub body: Vec<u8>,
 }
 
-/// Everything that happens to the demo's accounts and to this many projects, in the order of its arrival.
-pub fn messages(seed: u64, projects: u32) -> impl Iterator<Item = DemoMessage> {
+/// Everything that happens to the demo's accounts and to this many projects until the evening of `last_day`, in
+/// the order of its arrival. On another day only the times differ, and no time makes another message of it.
+pub fn messages(seed: u64, projects: u32, last_day: Date) -> impl Iterator<Item = DemoMessage> {
     let mut random = Rng::with_seed(seed);
     let mut happenings = accounts_open(projects);
     for number in 1..=projects {
@@ -51,6 +52,8 @@ pub fn messages(seed: u64, projects: u32) -> impl Iterator<Item = DemoMessage> {
     }
     happenings.retain(|happening| happening.time <= END);
     happenings.sort_by_key(|happening| happening.time);
+    let later = last_day - END.date();
+    happenings.iter_mut().for_each(|happening| happening.time += later);
 
     let mut arrivals = arrive(happenings, &mut random);
     faults::mix_in(&mut arrivals, &mut random);
@@ -265,7 +268,9 @@ mod tests {
 
     /// The messages that are whole, by type and data.
     fn events(seed: u64) -> Vec<Value> {
-        messages(seed, PROJECTS).filter_map(|message| serde_json::from_slice(&message.body).ok()).collect()
+        messages(seed, PROJECTS, END.date())
+            .filter_map(|message| serde_json::from_slice(&message.body).ok())
+            .collect()
     }
 
     fn part_of(all: usize, per_cent: std::ops::Range<usize>) -> std::ops::Range<usize> {
@@ -274,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_seed_gives_the_same_bytes_again_and_another_seed_others() {
-        let stream = |seed| messages(seed, PROJECTS).collect::<Vec<_>>();
+        let stream = |seed| messages(seed, PROJECTS, END.date()).collect::<Vec<_>>();
 
         assert_eq!(stream(7), stream(7));
         assert_ne!(stream(7), stream(8));
@@ -282,7 +287,7 @@ mod tests {
 
     #[test]
     fn some_messages_come_twice_and_some_behind_later_ones() {
-        let all: Vec<DemoMessage> = messages(1, PROJECTS).collect();
+        let all: Vec<DemoMessage> = messages(1, PROJECTS, END.date()).collect();
         let different: BTreeSet<&[u8]> = all.iter().map(|message| message.body.as_slice()).collect();
         assert!(part_of(all.len(), 3..7).contains(&(all.len() - different.len())));
 
@@ -353,7 +358,7 @@ mod tests {
     #[test]
     fn few_projects_are_no_trouble() {
         for projects in 0..5 {
-            assert!(messages(5, projects).count() >= AGENCIES.len() + HOUSES.len());
+            assert!(messages(5, projects, END.date()).count() >= AGENCIES.len() + HOUSES.len());
         }
     }
 }

@@ -14,12 +14,7 @@ use crate::ledger::settings::Settings;
 impl Store {
     /// What is due at `now` by `settings`, in the order in which it is to be applied; no more than `limit` of
     /// each kind.
-    pub async fn due(
-        &self,
-        settings: &Settings,
-        now: Timestamp,
-        limit: i64,
-    ) -> Result<Vec<Own>, StoreError> {
+    pub async fn due(&self, settings: &Settings, now: Timestamp, limit: i64) -> Result<Vec<Own>, StoreError> {
         let mut due: Vec<Own> = self.lists_to_start(now, limit).await?.into_iter().collect();
         for grant in self.grants_to_end(now, now + settings.grant_warning, limit).await? {
             due.push(match grant.is_due(now) {

@@ -207,8 +207,10 @@ async fn save_projects(connection: &mut PgConnection, rows: &[Project]) -> Resul
         &column(rows, |row| row.refused.map(|credits| credits.0)) as &[Option<i64>],
         &column(rows, |row| row.state().as_str().to_owned()),
         &column(rows, |row| row.target().held.0),
-        &column(rows, |row| row.status_since.map(Timestamp::to_offset_date_time)) as &[Option<OffsetDateTime>],
-        &column(rows, |row| row.stale_since.map(Timestamp::to_offset_date_time)) as &[Option<OffsetDateTime>],
+        &column(rows, |row| row.status_since.map(Timestamp::to_offset_date_time))
+            as &[Option<OffsetDateTime>],
+        &column(rows, |row| row.stale_since.map(Timestamp::to_offset_date_time))
+            as &[Option<OffsetDateTime>],
         &column(rows, |row| row.released_from.as_ref().map(as_json)) as &[Option<Value>],
         &column(rows, |row| row.unpriced_since.map(Timestamp::to_offset_date_time))
             as &[Option<OffsetDateTime>],

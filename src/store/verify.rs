@@ -1,6 +1,8 @@
 //! `creditd verify`: the books recomputed from the entries alone, and every number held against every other
 //! (DESIGN 3.2, 3.4). One snapshot; nothing is locked, and the daemon goes on meanwhile.
 
+mod terms;
+
 use std::collections::HashMap;
 
 use futures_util::TryStreamExt;
@@ -76,6 +78,8 @@ impl Store {
         check_log(&mut snapshot, &mut findings).await?;
         let projects = check_projects(&mut snapshot, &mut findings).await?;
         check_sums(&mut snapshot, &mut findings).await?;
+        terms::check_tallies(&mut snapshot, &mut findings).await?;
+        terms::check_terms(&mut snapshot, &mut findings).await?;
         check_counters(&mut snapshot, &mut findings).await?;
         check_plans(&mut snapshot, &mut findings).await?;
         check_causes(&mut snapshot, &mut findings).await?;
@@ -235,7 +239,8 @@ async fn check_notices(
                  from notice group by account_id, kind),
            counted as (
                select account_id, 'alert' as kind, alerts as counted from account
-               union all select account_id, 'hold', holds from account)
+               union all select account_id, 'hold', holds from account
+               union all select account_id, 'transfer_rejected', transfers_rejected from account)
            select coalesce(told.account_id, counted.account_id) as "account_id!",
                   coalesce(told.kind, counted.kind) as "kind!",
                   coalesce(told.told, 0) as "told!", coalesce(counted.counted, 0) as "counted!",
@@ -336,7 +341,8 @@ async fn check_projects(
     Ok(count(all.fetch_one(connection).await?))
 }
 
-/// What an account has held, and what waits for it, is the sum over its projects (DESIGN 3.2).
+/// What an account has held, and what waits for it, is the sum over its projects; what it used up is the sum
+/// over its projects and its charges (DESIGN 3.2).
 async fn check_sums(connection: &mut PgConnection, findings: &mut Vec<Finding>) -> Result<(), StoreError> {
     let wrong = sqlx::query!(
         r#"with link as (
@@ -347,14 +353,17 @@ async fn check_sums(connection: &mut PgConnection, findings: &mut Vec<Finding>) 
                select account_id, sum(held)::bigint as held, sum(consumed)::bigint as consumed,
                       count(ticket) as projects,
                       coalesce(sum(wanted - held) filter (where ticket is not null), 0)::bigint as credits
-                 from link group by account_id)
+                 from link group by account_id),
+           charged as (
+               select account_id, sum(credits)::bigint as credits from entry where kind = 'charge'
+                group by account_id)
            select account.account_id, account.held, account.consumed, account.queued_projects,
                   account.queued_credits, coalesce(summed.held, 0) as "projects_held!",
-                  coalesce(summed.consumed, 0) as "projects_consumed!",
+                  coalesce(summed.consumed, 0) + coalesce(charged.credits, 0) as "used_up!",
                   coalesce(summed.projects, 0) as "waiting!", coalesce(summed.credits, 0) as "waiting_credits!"
-             from account left join summed using (account_id)
+             from account left join summed using (account_id) left join charged using (account_id)
             where account.held <> coalesce(summed.held, 0)
-               or account.consumed <> coalesce(summed.consumed, 0)
+               or account.consumed <> coalesce(summed.consumed, 0) + coalesce(charged.credits, 0)
                or account.queued_projects <> coalesce(summed.projects, 0)
                or account.queued_credits <> coalesce(summed.credits, 0)
             order by 1 limit $1"#,
@@ -365,14 +374,17 @@ async fn check_sums(connection: &mut PgConnection, findings: &mut Vec<Finding>) 
     for row in wrong {
         let pairs = [
             ("held", row.held, row.projects_held),
-            ("consumed", row.consumed, row.projects_consumed),
+            ("consumed", row.consumed, row.used_up),
             ("the number of queued projects", row.queued_projects, row.waiting),
             ("the sum of queued credits", row.queued_credits, row.waiting_credits),
         ];
         for (what, found, summed) in pairs.into_iter().filter(|(_, found, summed)| found != summed) {
             findings.push(Finding {
                 place: format!("account {}", row.account_id),
-                what: format!("{what} is {found}, its projects say {summed} ({:+})", found - summed),
+                what: format!(
+                    "{what} is {found}, its projects and charges say {summed} ({:+})",
+                    found - summed
+                ),
             });
         }
     }
@@ -444,6 +456,7 @@ async fn check_counters(
 ) -> Result<(), StoreError> {
     let row = sqlx::query!(
         r#"select log_last, ticket_last, settings_number,
+                  price_list_last, (select coalesce(max(number), 0) from price_list) as "price_list_max!",
                   (select coalesce(max(ticket), 0) from project) as "ticket_max!",
                   (select count(*) from inbox where source = 'creditd/settings') as "settings_inputs!",
                   (select published from relay) as "published!"
@@ -454,6 +467,10 @@ async fn check_counters(
     let mut add = |what: String| findings.push(Finding { place: "ledger".to_owned(), what });
     if row.ticket_max > row.ticket_last {
         add(format!("a project waits with ticket {}, the last drawn is {}", row.ticket_max, row.ticket_last));
+    }
+    if row.price_list_max != row.price_list_last {
+        let counted = row.price_list_last;
+        add(format!("{counted} price lists are counted, the last is number {}", row.price_list_max));
     }
     if row.settings_inputs != row.settings_number {
         add(format!(

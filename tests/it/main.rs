@@ -14,3 +14,4 @@ mod sandbox;
 mod store;
 mod support;
 mod systemd;
+mod terms;

@@ -103,7 +103,13 @@ impl Said {
             }
         }
         let kind = if self.status.is_some() { "project.status_changed.v1" } else { "project.amended.v1" };
-        cloud_event(source, id, kind, second.map(|second| format!("2026-01-01T00:00:{second:02}Z")), &data)
+        cloud_event(
+            source,
+            id,
+            kind,
+            second.map(|second| format!("{}T00:00:{second:02}Z", yesterday())),
+            &data,
+        )
     }
 }
 
@@ -329,4 +335,9 @@ fn invalid_messages() -> Vec<Invalid> {
         ("unsupported", cloud_event(SOURCES[0], "x8", "credits.transferred.v1", None, &transfer)),
     ];
     wrong.into_iter().map(|(reason, message)| Invalid { reason, message }).collect()
+}
+
+/// A day whose every second has passed.
+fn yesterday() -> time::Date {
+    crate::support::today().previous_day().unwrap()
 }

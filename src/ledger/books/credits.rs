@@ -95,7 +95,8 @@ impl Books<'_> {
             return Ok(None);
         };
         let (account, what) = what;
-        let detail = format!("{what}; credits are transferred between integrated accounts of one organization");
+        let detail =
+            format!("{what}; credits are transferred between integrated accounts of one organization");
         let waits_for = WaitsFor::Account(account.clone());
         Ok(Some(park(ParkReason::NotTransferable, detail, Some(waits_for))))
     }

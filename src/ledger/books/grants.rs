@@ -195,11 +195,7 @@ impl Books<'_> {
 }
 
 fn grant_subject(grant: &Grant, change: SubjectChange) -> Subject {
-    let what = SubjectKind::Grant {
-        grant: grant.number,
-        credits_left: grant.left,
-        expires_at: grant.expires_at,
-    };
+    let what =
+        SubjectKind::Grant { grant: grant.number, credits_left: grant.left, expires_at: grant.expires_at };
     Subject { rule: alert::GRANT_EXPIRING.into(), change, what }
 }
-

@@ -62,10 +62,14 @@ impl Books<'_> {
                 let chain = project.chain.as_ref().expect("a project that claims has a chain");
                 let short = self.shortfall(chain, project.growth())?;
                 let what = match short {
-                    Some(short) => format!("account \"{}\" lacks {} credits", short.account_id, short.credits),
-                    None => "claims ahead of it wait, it wants more than its account could ever carry, or its \
+                    Some(short) => {
+                        format!("account \"{}\" lacks {} credits", short.account_id, short.credits)
+                    }
+                    None => {
+                        "claims ahead of it wait, it wants more than its account could ever carry, or its \
                              account is closed"
-                        .to_owned(),
+                            .to_owned()
+                    }
                 };
                 Err(refused(format!("the hold of project \"{id}\" would be refused again: {what}")))
             }

@@ -50,10 +50,7 @@ impl Books<'_> {
         input: &Input,
     ) -> Result<(), Need> {
         if project.held.is_positive() {
-            let steps = [
-                (&old.pool, Side::Held, Side::Available),
-                (&new.pool, Side::Available, Side::Held),
-            ];
+            let steps = [(&old.pool, Side::Held, Side::Available), (&new.pool, Side::Available, Side::Held)];
             for (pool, from, to) in steps {
                 let Some(pool) = pool else { continue };
                 let movement = Movement { kind: EntryKind::Carry, from, to, credits: project.held };

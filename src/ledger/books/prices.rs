@@ -59,8 +59,8 @@ impl Books<'_> {
             let project = self.project(&id)?;
             let account = project.account.get().as_ref().expect("a project that is stored has an account");
             let account = self.known_account(account)?;
-            let of_this_list = list.organization_id.is_none()
-                || list.organization_id.as_ref() == account.organization();
+            let of_this_list =
+                list.organization_id.is_none() || list.organization_id.as_ref() == account.organization();
             let has_room = Self::no_room(account).is_none();
             if of_this_list && has_room {
                 self.price_anew(project, input)?;

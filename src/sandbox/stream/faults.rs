@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     fn bodies() -> Vec<Vec<u8>> {
-        messages(1, 600).map(|message| message.body).collect()
+        messages(1, 600, super::super::END.date()).map(|message| message.body).collect()
     }
 
     #[test]

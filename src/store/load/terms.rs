@@ -8,11 +8,11 @@ use sqlx::PgConnection;
 use super::super::StoreError;
 use super::super::rows::{GrantRecord, PriceListRecord, Table};
 use super::{load_accounts, load_organizations, load_projects, texts};
+use crate::ledger::books::Shelf;
 use crate::ledger::grant::Grant;
 use crate::ledger::ids::{AccountId, OrganizationId, ProjectId};
 use crate::ledger::moment::Timestamp;
 use crate::ledger::price::PriceList;
-use crate::ledger::books::Shelf;
 
 /// Loads the grants of `accounts` that are not over.
 pub(super) async fn load_grants(

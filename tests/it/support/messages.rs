@@ -1,6 +1,7 @@
 //! Messages as upstream sends them.
 
 use serde_json::{Value, json};
+use time::{Date, OffsetDateTime};
 
 /// A message for the inbound exchange, in structured mode unless it was made otherwise.
 #[derive(Clone, Debug)]
@@ -11,6 +12,11 @@ pub(crate) struct Message {
     pub(crate) body: Vec<u8>,
 }
 
+/// The day by this machine's clock.
+pub(crate) fn today() -> Date {
+    OffsetDateTime::now_utc().date()
+}
+
 /// A CloudEvent of `message_type` (with its version) from `/test`.
 pub(crate) fn message(id: &str, message_type: &str, data: &Value) -> Message {
     let event = json!({
@@ -18,7 +24,7 @@ pub(crate) fn message(id: &str, message_type: &str, data: &Value) -> Message {
         "id": id,
         "source": "/test",
         "type": message_type,
-        "time": "2026-01-01T00:00:00Z",
+        "time": format!("{}T00:00:00Z", today()),
         "datacontenttype": "application/json",
         "data": data,
     });

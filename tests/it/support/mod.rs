@@ -8,7 +8,7 @@ mod world;
 
 pub(crate) use daemon::Daemon;
 pub(crate) use listener::{Heard, Listener};
-pub(crate) use messages::{Message, message};
+pub(crate) use messages::{Message, message, today};
 pub(crate) use world::{OpenTransaction, World, blocking, servers};
 
 use std::ffi::OsStr;

@@ -150,7 +150,10 @@ fn a_rejecting_account_refuses_with_a_notice_and_tries_again_when_the_target_cha
     let mut story = Story::new();
     story.say(1, standalone("payg", 10, Mode::Consume, OnInsufficient::Reject));
     story.say(1, project("p", "payg", Some("started"), Some(8)));
-    assert_eq!(story.say(1, project("q", "payg", Some("started"), Some(5))), Outcome::Rejected(Rejection::Hold));
+    assert_eq!(
+        story.say(1, project("q", "payg", Some("started"), Some(5))),
+        Outcome::Rejected(Rejection::Hold)
+    );
     let told = hold_notices(&story);
     assert_eq!((told[0].state, told[0].reason), (HoldState::Rejected, Some(Obstacle::InsufficientCredits)));
     assert_eq!(story.state("q"), State::Rejected);
@@ -173,7 +176,10 @@ fn an_overdrawing_account_goes_down_to_its_limit_and_no_further() {
     story.say(1, project("p", "over", Some("started"), Some(9)));
     story.say(1, project("q", "over", Some("started"), Some(3)));
     assert_eq!(story.world.balance("over"), (10, 12, 0));
-    assert_eq!(story.say(1, project("r", "over", Some("started"), Some(1))), Outcome::Rejected(Rejection::Hold));
+    assert_eq!(
+        story.say(1, project("r", "over", Some("started"), Some(1))),
+        Outcome::Rejected(Rejection::Hold)
+    );
 }
 
 #[test]
@@ -182,7 +188,11 @@ fn no_claim_takes_a_pool_below_zero_and_a_rejecting_account_waits_for_nobody() {
     story.say(1, integrated("over", "org", 10, OnInsufficient::Overdraw));
     story.say(1, project("p", "a", Some("started"), Some(9)));
     let refused = story.say(1, project("q", "over", Some("started"), Some(2)));
-    assert_eq!(refused, Outcome::Rejected(Rejection::Hold), "the overdraft is the account's own, not the pool's");
+    assert_eq!(
+        refused,
+        Outcome::Rejected(Rejection::Hold),
+        "the overdraft is the account's own, not the pool's"
+    );
     story.say(1, project("r", "b", Some("started"), Some(4)));
     let behind = story.say(1, project("s", "over", Some("started"), Some(1)));
     assert_eq!(behind, Outcome::Rejected(Rejection::Hold), "it would have to wait behind r");
@@ -196,7 +206,10 @@ fn a_changed_policy_leaves_waiting_claims_waiting() {
     story.say(1, project("q", "own", Some("started"), Some(5)));
     story.say(2, standalone("own", 10, Mode::Recycle, OnInsufficient::Reject));
     assert_eq!(story.state("q"), State::Queued);
-    assert_eq!(story.say(1, project("r", "own", Some("started"), Some(1))), Outcome::Rejected(Rejection::Hold));
+    assert_eq!(
+        story.say(1, project("r", "own", Some("started"), Some(1))),
+        Outcome::Rejected(Rejection::Hold)
+    );
     story.say(2, project("p", "own", Some("finalized"), None));
     assert_eq!(story.state("q"), State::Held);
 }

@@ -2,7 +2,9 @@
 //! commands that are refused (DESIGN 1.5).
 
 use super::rules::{Story, parked_for};
-use super::world::{account_fact, account_id, integrated, organization, organization_id, project, standalone};
+use super::world::{
+    account_fact, account_id, integrated, organization, organization_id, project, standalone,
+};
 use crate::ledger::account::{Kind, Mode, OnInsufficient};
 use crate::ledger::alert::{Change, POOL_OVERCOMMITTED};
 use crate::ledger::books::LogRecord;
@@ -234,9 +236,7 @@ fn a_closed_account_takes_no_new_holds_and_gives_back_what_it_has() {
     let before = story.world.log.len();
     let outcome = story.say(1, project("q", "own", Some("started"), Some(1)));
     assert_eq!(outcome, Outcome::Rejected(Rejection::Hold));
-    let [NoticeBody::Hold(hold)] = &notices(&story, before)[..] else {
-        panic!("one notice tells it")
-    };
+    let [NoticeBody::Hold(hold)] = &notices(&story, before)[..] else { panic!("one notice tells it") };
     assert_eq!(hold.reason, Some(Obstacle::AccountClosed));
     assert_eq!(story.command(Existence::New, closed(false)), Ok(Outcome::Applied), "it is opened again");
     assert_eq!(story.state("q"), State::Rejected, "what was refused is tried again by command");

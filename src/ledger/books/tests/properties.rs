@@ -162,16 +162,17 @@ fn credits_message() -> impl Strategy<Value = Said> {
             })
         });
     let projects = proptest::option::weighted(0.2, Just(project_id("p0")));
-    let asset = (select(ACCOUNTS.to_vec()), select(vec!["video", "photo"]), projects, proptest::option::of(1i64..4))
-        .prop_map(|(account, asset_type, project_id, credits)| {
-            Fact::Asset(AssetFact {
-                account_id: account_id(account),
-                asset_type: asset_type.into(),
-                quantity: 1,
-                project_id,
-                credits: credits.map(Credits),
-            })
-        });
+    let asset =
+        (select(ACCOUNTS.to_vec()), select(vec!["video", "photo"]), projects, proptest::option::of(1i64..4))
+            .prop_map(|(account, asset_type, project_id, credits)| {
+                Fact::Asset(AssetFact {
+                    account_id: account_id(account),
+                    asset_type: asset_type.into(),
+                    quantity: 1,
+                    project_id,
+                    credits: credits.map(Credits),
+                })
+            });
     let nonzero = (-4i64..=4).prop_filter("not zero", |credits| *credits != 0);
     let adjustment = (targets(), nonzero).prop_map(|(account, credits)| {
         Fact::Adjustment(AdjustmentFact {
@@ -186,23 +187,28 @@ fn credits_message() -> impl Strategy<Value = Said> {
 
 fn prices_message() -> impl Strategy<Value = Said> {
     let prices = |video: i64, photo: Option<i64>| {
-        let line = |what: &str, credits| PriceLine { deliverable_type: what.into(), credits: Credits(credits) };
+        let line =
+            |what: &str, credits| PriceLine { deliverable_type: what.into(), credits: Credits(credits) };
         std::iter::once(line("video", video)).chain(photo.map(|photo| line("photo", photo))).collect()
     };
     let starts = proptest::option::of((0u32..9).prop_map(|days| Timestamp::EPOCH + Micros::from_days(days)));
     let owner = proptest::option::of(select(ORGANIZATIONS.to_vec()));
-    (0i64..4, proptest::option::of(0i64..4), starts, owner).prop_map(move |(video, photo, effective_at, owner)| {
-        let organization_id = owner.map(organization_id);
-        let prices = prices(video, photo);
-        (None, Fact::PriceList(PriceListFact { prices, effective_at, organization_id }))
-    })
+    (0i64..4, proptest::option::of(0i64..4), starts, owner).prop_map(
+        move |(video, photo, effective_at, owner)| {
+            let organization_id = owner.map(organization_id);
+            let prices = prices(video, photo);
+            (None, Fact::PriceList(PriceListFact { prices, effective_at, organization_id }))
+        },
+    )
 }
 
 /// Inputs of the ledger's own, due or not: those that are not do nothing.
 fn own_input() -> impl Strategy<Value = Said> {
     let grant = || {
-        (select(vec!["own", "payg", "team-a", "pool:org"]), 1i64..40)
-            .prop_map(|(account, number)| GrantDue { account_id: account_id(account), grant: LogNumber(number) })
+        (select(vec!["own", "payg", "team-a", "pool:org"]), 1i64..40).prop_map(|(account, number)| GrantDue {
+            account_id: account_id(account),
+            grant: LogNumber(number),
+        })
     };
     let owner = proptest::option::of(select(ORGANIZATIONS.to_vec()));
     let start = (1i64..5, owner).prop_map(|(number, owner)| {
@@ -212,12 +218,8 @@ fn own_input() -> impl Strategy<Value = Said> {
         let projects = (0..6).map(|number| project_id(&format!("p{number}"))).collect();
         Fact::HoldsStale(HoldsStale { account_id: account_id(account), projects })
     });
-    let fact = prop_oneof![
-        grant().prop_map(Fact::GrantExpired),
-        grant().prop_map(Fact::GrantWarned),
-        start,
-        stale,
-    ];
+    let fact =
+        prop_oneof![grant().prop_map(Fact::GrantExpired), grant().prop_map(Fact::GrantWarned), start, stale,];
     fact.prop_map(|fact| (None, fact))
 }
 

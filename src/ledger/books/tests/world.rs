@@ -12,8 +12,8 @@ use crate::ledger::books::{
 use crate::ledger::credits::Credits;
 use crate::ledger::digest::of_entry;
 use crate::ledger::entry::{Cause, EntryKind, LogNumber, Side};
-use crate::ledger::ids::{AccountId, MessageKey, OrganizationId, ProjectId};
 use crate::ledger::grant::Grant;
+use crate::ledger::ids::{AccountId, MessageKey, OrganizationId, ProjectId};
 use crate::ledger::input::{
     AccountFact, AssetRecord, Author, Command, Existence, Fact, Input, OrganizationFact, Price, ProjectFact,
 };

@@ -1,0 +1,92 @@
+//! What comes by the clock: grants that expire, and holds that are stale.
+
+use serde_json::{Value, json};
+
+use crate::support::{Message, World, message, wait_until};
+
+fn grant(id: &str, credits: i64, expires_at: &str) -> Message {
+    let data = json!({ "account_id": "studio", "credits": credits, "expires_at": expires_at });
+    message(id, "credits.granted.v1", &data)
+}
+
+/// The alerts about `studio` that name `rule`, raised or resolved, as they are stored.
+fn alerts(world: &World, rule: &str) -> Vec<Value> {
+    let all = world.report(
+        "select coalesce(jsonb_agg(body order by log_number), '[]') from creditd.notice
+          where kind = 'alert' and account_id = 'studio'",
+    );
+    let names = |list: &Value| list.as_array().unwrap().iter().any(|one| one["name"] == rule);
+    let is_about = |alert: &&Value| names(&alert["rules"]) || names(&alert["resolved"]);
+    all.as_array().unwrap().iter().filter(is_about).cloned().collect()
+}
+
+#[test]
+fn a_grant_is_warned_of_and_then_expires_by_itself() {
+    let world = World::new();
+    let daemon = world.daemon();
+    world.publish(&[
+        Message::account("a1", "studio", 1, json!({ "capacity": 100 })),
+        grant("g1", 20, "2999-01-01T00:00:00Z"),
+    ]);
+    world.wait_for_messages(&["g1"]);
+    assert!(alerts(&world, "grant_expiring").is_empty());
+    world.as_owner("update creditd.credit_grant set expires_at = now() + interval '1 day'");
+    wait_until("the warning", || alerts(&world, "grant_expiring").len() == 1);
+    let warning = &alerts(&world, "grant_expiring")[0];
+    assert_eq!((&warning["change"], &warning["subjects"][0]["credits_left"]), (&json!("raised"), &json!(20)));
+
+    world.as_owner("update creditd.credit_grant set expires_at = now()");
+    wait_until("the expiry", || world.balance("studio") == Some((100, 0, 0, 100)));
+    assert_eq!(alerts(&world, "grant_expiring").pop().unwrap()["change"], "resolved");
+    let expiry = world.report("select to_jsonb(entry) from creditd.entry where kind = 'expiry'");
+    assert_eq!((&expiry["cause_source"], &expiry["credits"]), (&json!("creditd/expiry"), &json!(20)));
+    let explained =
+        world.json(&["explain", "message", "creditd/expiry", expiry["cause_id"].as_str().unwrap()]);
+    assert_eq!(explained["outcome"], "applied");
+    world.assert_verified();
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn an_expiry_that_is_due_comes_before_the_next_message_on_its_account() {
+    let world = World::new();
+    world.declare();
+    world.publish(&[
+        Message::account("a1", "studio", 1, json!({ "capacity": 10 })),
+        grant("g1", 5, "2026-01-01T00:00:00Z"),
+        Message::project("p1", "brief", "studio", 1, "started", 12),
+    ]);
+    let daemon = world.daemon();
+    world.wait_for_messages(&["p1"]);
+    assert_eq!(world.json(&["project", "show", "brief"])["state"], "queued", "the grant was over");
+    let kinds = world.report("select jsonb_agg(kind order by log_number) from creditd.entry");
+    assert_eq!(kinds, json!(["plan", "grant", "expiry"]));
+    world.assert_verified();
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn a_stale_hold_is_told_once_and_two_daemons_make_no_difference() {
+    let world = World::new();
+    let daemon = world.daemon();
+    let second = world.daemon_named("second");
+    world.publish(&[
+        Message::account("a1", "studio", 1, json!({ "capacity": 100 })),
+        Message::project("p1", "brief", "studio", 1, "delivered", 30),
+        Message::project("p2", "other", "studio", 1, "delivered", 10),
+    ]);
+    world.wait_for_messages(&["p2"]);
+    world.as_owner("update creditd.project set status_since = now() - interval '31 days'");
+    wait_until("the alert", || !alerts(&world, "hold_stale").is_empty());
+    let alert = &alerts(&world, "hold_stale")[0];
+    assert_eq!((&alert["change"], &alert["subjects"].as_array().unwrap().len()), (&json!("raised"), &2));
+    assert_eq!(world.balance("studio"), Some((100, 40, 0, 60)), "it is never released by itself");
+
+    world.publish(&[Message::project("p3", "brief", "studio", 2, "finalized", 30)]);
+    world.publish(&[Message::project("p4", "other", "studio", 2, "finalized", 10)]);
+    world.wait_for_messages(&["p3", "p4"]);
+    let told: Vec<_> = alerts(&world, "hold_stale").iter().map(|alert| alert["change"].clone()).collect();
+    assert_eq!(told, ["raised", "updated", "resolved"]);
+    world.assert_verified();
+    assert!(daemon.stop().success() && second.stop().success());
+}
