@@ -16,5 +16,6 @@ pub mod contract;
 pub mod daemon;
 pub mod ledger;
 pub mod logging;
+pub mod quote;
 pub mod sandbox;
 pub mod store;

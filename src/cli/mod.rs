@@ -10,6 +10,8 @@ mod organization;
 mod output;
 mod parked;
 mod project;
+mod queue;
+mod quote;
 mod sandbox;
 mod verify;
 
@@ -21,6 +23,7 @@ use clap::{Parser, Subcommand};
 use crate::broker::{BrokerError, PublishError};
 use crate::config::{Config, ConfigError};
 use crate::daemon::DaemonError;
+use crate::ledger::settings::Settings;
 use crate::logging::LoggingError;
 use crate::sandbox::SandboxError;
 use crate::sandbox::keeper::{self, KeeperArgs};
@@ -57,6 +60,11 @@ enum Command {
     /// Projects: what they hold, and what waits.
     #[command(subcommand)]
     Project(project::ProjectCommand),
+    /// What waits for credits, and what would unblock it.
+    #[command(subcommand)]
+    Queue(queue::QueueCommand),
+    /// What a brief would cost, and whether it would start.
+    Quote(quote::QuoteArgs),
     /// Messages that could not be applied, and why.
     #[command(subcommand)]
     Parked(parked::ParkedCommand),
@@ -133,6 +141,8 @@ pub fn run() -> ExitCode {
         Command::Account(command) => asynchronously(account::run(command, config, json)),
         Command::Organization(command) => asynchronously(organization::run(command, config, json)),
         Command::Project(command) => asynchronously(project::run(command, config, json)),
+        Command::Queue(command) => asynchronously(queue::run(command, config, json)),
+        Command::Quote(arguments) => asynchronously(quote::run(arguments, config, json)),
         Command::Parked(command) => asynchronously(parked::run(command, config, json)),
         Command::Explain(command) => asynchronously(explain::run(command, config, json)),
         Command::Verify => asynchronously(verify::run(config, json)),
@@ -153,6 +163,14 @@ fn asynchronously(command: impl Future<Output = Result<(), CommandError>>) -> Re
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CommandError::System { what: "starting", error })?;
     runtime.block_on(command)
+}
+
+/// The ledger that the settings name, and the settings that decide in it as long as none are stored.
+async fn open_store_and_settings(config: Option<&Path>) -> Result<(Store, Settings), CommandError> {
+    let config = Config::load(config)?;
+    let store = Store::new(&config.store_settings())?;
+    store.check().await?;
+    Ok((store, config.ledger_settings()))
 }
 
 /// The ledger that the settings name, if it can be read by this program.

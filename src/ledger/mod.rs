@@ -20,4 +20,5 @@ pub mod price;
 pub mod project;
 pub mod queue;
 pub mod settings;
+pub mod unblock;
 pub mod version;

@@ -11,13 +11,15 @@ use super::inbox::{self, InboxRow, Repeated};
 use super::parked::{self, Parcel};
 use super::rows::Table;
 use super::{Store, StoreError, load, save};
+use crate::ledger::account::Account;
 use crate::ledger::books::{Books, Changes, Decision, LedgerState, Need, Shelf, Stop};
 use crate::ledger::entry::LogNumber;
-use crate::ledger::ids::MessageKey;
+use crate::ledger::ids::{AccountId, MessageKey};
 use crate::ledger::inbox::Inbox;
-use crate::ledger::input::Input;
+use crate::ledger::input::{Deliverable, Input};
 use crate::ledger::moment::Timestamp;
 use crate::ledger::outcome::Refusal;
+use crate::ledger::price::PricedLine;
 use crate::ledger::project::Ticket;
 use crate::ledger::settings::Settings;
 
@@ -42,6 +44,19 @@ struct LedgerRow {
     ticket_last: Ticket,
     price_list_last: i64,
     last_at: Timestamp,
+}
+
+impl LedgerRow {
+    /// The ledger's state as the core takes it; `settings` decide where none are stored.
+    fn state(&self, settings: &Arc<Settings>) -> LedgerState {
+        LedgerState {
+            settings: self.settings.clone().unwrap_or_else(|| settings.clone()),
+            settings_number: self.settings_number,
+            log_last: self.log_last,
+            ticket_last: self.ticket_last,
+            price_list_last: self.price_list_last,
+        }
+    }
 }
 
 /// What the core made of inputs.
@@ -196,9 +211,46 @@ impl Preview {
         decide(&mut self.snapshot, &self.ledger, inputs, settings).await
     }
 
+    /// The lines of a price for `account` at `now`; `None` where there is no such account.
+    pub async fn price_lines(
+        &mut self,
+        account: &AccountId,
+        deliverables: &[Deliverable],
+        now: Timestamp,
+        settings: &Arc<Settings>,
+    ) -> Result<Option<Vec<PricedLine>>, StoreError> {
+        let last_at = self.ledger.last_at;
+        let state = self.ledger.state(settings);
+        let mut shelf = Shelf::default();
+        load::load_accounts(&mut self.snapshot, &[account.clone()].into(), &mut shelf).await?;
+        let Some(found) = shelf.accounts.get(account).cloned().flatten() else { return Ok(None) };
+        loop {
+            let priced = Books::open(&shelf, state.clone()).price_lines(&found, deliverables, now);
+            match priced {
+                Ok(lines) => return Ok(Some(lines)),
+                Err(need) => load::meet(&mut self.snapshot, need, last_at, &mut shelf).await?,
+            }
+        }
+    }
+
+    /// An account, and its pool after it; nothing where there is no such account.
+    pub async fn accounts(&mut self, account: &AccountId) -> Result<Vec<Account>, StoreError> {
+        let mut shelf = Shelf::default();
+        load::load_accounts(&mut self.snapshot, &[account.clone()].into(), &mut shelf).await?;
+        let Some(found) = shelf.accounts.remove(account).flatten() else { return Ok(Vec::new()) };
+        let chain = found.chain();
+        load::load_accounts(&mut self.snapshot, &chain.pool.iter().cloned().collect(), &mut shelf).await?;
+        let pool = chain.pool.and_then(|pool| shelf.accounts.remove(&pool).flatten());
+        Ok(std::iter::once(found).chain(pool).collect())
+    }
+
     /// The settings that decide; `None` in a new ledger that no daemon has set up yet.
     pub fn settings(&self) -> Option<&Arc<Settings>> {
         self.ledger.settings.as_ref()
+    }
+
+    pub(super) fn connection(&mut self) -> &mut PgConnection {
+        &mut self.snapshot
     }
 
     /// The time of the last input.
@@ -214,13 +266,7 @@ async fn decide(
     inputs: &[Input],
     settings: &Arc<Settings>,
 ) -> Result<Decided, StoreError> {
-    let ledger = LedgerState {
-        settings: row.settings.clone().unwrap_or_else(|| settings.clone()),
-        settings_number: row.settings_number,
-        log_last: row.log_last,
-        ticket_last: row.ticket_last,
-        price_list_last: row.price_list_last,
-    };
+    let ledger = row.state(settings);
     let mut shelf = Shelf::default();
     load::preload(connection, inputs, row.last_at, &mut shelf).await?;
     let mut met = HashSet::new();

@@ -5,7 +5,8 @@ mod terms;
 
 use std::collections::BTreeSet;
 
-use queues::{count_ahead, load_holders, load_queues};
+pub(super) use queues::load_queues;
+use queues::{count_ahead, load_holders};
 use sqlx::PgConnection;
 use terms::{load_grants, load_price_lists, load_stale, load_tied, load_unpriced};
 
@@ -195,7 +196,7 @@ async fn load_projects(
     Ok(())
 }
 
-async fn load_accounts(
+pub(super) async fn load_accounts(
     connection: &mut PgConnection,
     ids: &BTreeSet<AccountId>,
     shelf: &mut Shelf,

@@ -16,7 +16,7 @@ use crate::ledger::project::Ticket;
 use crate::ledger::queue::QueueHead;
 
 /// Loads the first `page` claims of each queue, with their projects and the accounts of those.
-pub(super) async fn load_queues(
+pub(in crate::store) async fn load_queues(
     connection: &mut PgConnection,
     owners: &[AccountId],
     page: usize,

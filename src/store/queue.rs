@@ -1,0 +1,240 @@
+//! Queues as people ask about them: who waits, how long, for how many credits, and what would unblock it.
+//! Members are named as `--json` shows them.
+
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use super::batch::Preview;
+use super::rows::Table;
+use super::{StoreError, load};
+use crate::ledger::account::{Account, Chain, Mode};
+use crate::ledger::balance::Queued;
+use crate::ledger::books::Shelf;
+use crate::ledger::credits::Credits;
+use crate::ledger::ids::{AccountId, ProjectId};
+use crate::ledger::moment::Timestamp;
+use crate::ledger::notice::{Aside, Holder, Shortfall};
+use crate::ledger::project::Project;
+use crate::ledger::unblock::{Running, Standing, Unblocking, Waiting};
+
+/// How many of the running projects that are closest to being settled are considered.
+const RUNNING_MAX: i64 = 1000;
+
+/// A queue with claims in it.
+#[derive(Clone, Debug, Serialize)]
+pub struct QueueReport {
+    /// The account whose queue it is: a pool, or an account with a plan of its own.
+    pub queue: AccountId,
+    /// What waits in it, all together.
+    pub queued: Queued,
+    /// The claims, first come first.
+    pub claims: Vec<ClaimRow>,
+}
+
+/// A claim that waits.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClaimRow {
+    /// Its place in the queue, from 1.
+    pub position: i64,
+    /// Whose claim.
+    pub project_id: ProjectId,
+    /// The account of the project.
+    pub account_id: AccountId,
+    /// What people call the project.
+    pub name: Option<String>,
+    /// Its status, in the upstream's vocabulary.
+    pub status: Option<String>,
+    /// What it has, in credits.
+    pub held: Credits,
+    /// What it wants in all, in credits.
+    pub wanted: Credits,
+    /// What it waits for, in credits.
+    pub credits: Credits,
+    /// Since when it waits.
+    pub waiting_since: Timestamp,
+    /// The first account of its chain that lacks credits for it, not counting what waits ahead.
+    pub shortfall: Option<Shortfall>,
+    /// The account that could never carry it as things are; it waits aside and blocks nobody.
+    pub aside: Option<Aside>,
+    /// What would unblock it.
+    pub unblocking: UnblockingRow,
+}
+
+/// What would unblock a claim.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case", tag = "by")]
+pub enum UnblockingRow {
+    /// These projects being settled.
+    Settling {
+        /// In this order: closest to being settled first, then the larger hold.
+        projects: Vec<Holder>,
+        /// What they hold together, in credits.
+        credits: Credits,
+    },
+    /// More credits: not even all that runs being settled would do.
+    MoreCredits {
+        /// Where.
+        account_id: AccountId,
+        /// How many more, with what waits ahead of it.
+        credits: Credits,
+    },
+    /// A larger plan, or a smaller project: its account could never carry it as things are.
+    LargerPlan,
+}
+
+impl From<Unblocking> for UnblockingRow {
+    fn from(unblocking: Unblocking) -> Self {
+        match unblocking {
+            Unblocking::Settling(projects) => {
+                let credits = projects.iter().map(|holder| holder.held).sum();
+                UnblockingRow::Settling { projects, credits }
+            }
+            Unblocking::Lacking { account_id, credits } => UnblockingRow::MoreCredits { account_id, credits },
+            Unblocking::LargerPlan => UnblockingRow::LargerPlan,
+        }
+    }
+}
+
+/// A queue, its claims' projects and the accounts of those.
+pub struct LoadedQueue {
+    /// As the core looks at it.
+    pub standing: Standing,
+    shelf: Shelf,
+    owner: AccountId,
+}
+
+impl Preview {
+    /// The accounts in whose queues something waits, in the order of their ids.
+    pub async fn queues(&mut self) -> Result<Vec<AccountId>, StoreError> {
+        let owners = sqlx::query_scalar!(
+            r#"select distinct coalesce(chain_pool, chain_account) as "owner!" from project
+                where ticket is not null order by 1"#
+        )
+        .fetch_all(self.connection())
+        .await?;
+        owners.into_iter().map(|owner| Table("project").id("chain_account", owner)).collect()
+    }
+
+    /// The queue of `owner`, its first `limit` claims.
+    pub async fn queue(&mut self, owner: &AccountId, limit: usize) -> Result<LoadedQueue, StoreError> {
+        let connection = self.connection();
+        let mut shelf = Shelf::default();
+        load::load_accounts(connection, &[owner.clone()].into(), &mut shelf).await?;
+        load::load_queues(connection, std::slice::from_ref(owner), limit, &mut shelf).await?;
+        let running = load_running(connection, owner).await?;
+        let room = |account: &Account| (account.id.clone(), account.balance.available() - account.floor());
+        let room = shelf.accounts.values().flatten().map(room).collect();
+        let mut loaded = LoadedQueue {
+            standing: Standing { waiting: Vec::new(), running, room },
+            shelf,
+            owner: owner.clone(),
+        };
+        loaded.standing.waiting = loaded.projects().map(|project| loaded.waiting(project)).collect();
+        Ok(loaded)
+    }
+}
+
+impl LoadedQueue {
+    /// What is told of it.
+    pub fn report(&self) -> QueueReport {
+        let owner = self.account(&self.owner);
+        let numbered = self.projects().enumerate();
+        QueueReport {
+            queue: self.owner.clone(),
+            queued: owner.map(|account| account.queued).unwrap_or_default(),
+            claims: numbered.map(|(place, project)| self.row(place, project)).collect(),
+        }
+    }
+
+    fn row(&self, place: usize, project: &Project) -> ClaimRow {
+        let chain = chain_of(project);
+        let claim = project.claim.expect("what is in a queue has a claim");
+        let unblocking = self.standing.unblocking(&project.id).expect("it is in this queue");
+        ClaimRow {
+            position: i64::try_from(place).expect("a page of claims is small") + 1,
+            project_id: project.id.clone(),
+            account_id: chain.account.clone(),
+            name: project.name.get().as_deref().map(str::to_owned),
+            status: project.status.get().as_ref().map(|status| status.name.to_string()),
+            held: project.held,
+            wanted: project.target().held,
+            credits: project.growth(),
+            waiting_since: claim.since,
+            shortfall: self.shortfall(chain, project.growth()),
+            aside: self.aside(chain, project.target().held),
+            unblocking: unblocking.into(),
+        }
+    }
+
+    fn projects(&self) -> impl Iterator<Item = &Project> {
+        let claims = self.shelf.queues.get(&self.owner).into_iter().flat_map(|head| &head.claims);
+        claims.filter_map(|(_, id)| self.shelf.projects.get(id)?.as_ref())
+    }
+
+    fn waiting(&self, project: &Project) -> Waiting {
+        let chain = chain_of(project);
+        Waiting {
+            project_id: project.id.clone(),
+            chain: chain.clone(),
+            growth: project.growth(),
+            aside: self.aside(chain, project.target().held).is_some(),
+        }
+    }
+
+    fn account(&self, id: &AccountId) -> Option<&Account> {
+        self.shelf.accounts.get(id)?.as_ref()
+    }
+
+    fn shortfall(&self, chain: &Chain, growth: Credits) -> Option<Shortfall> {
+        let short = |account: &Account| Shortfall {
+            account_id: account.id.clone(),
+            credits: account.shortfall(growth),
+        };
+        let accounts = chain.iter().filter_map(|id| self.account(id));
+        accounts.map(short).find(|shortfall| shortfall.credits.is_positive())
+    }
+
+    fn aside(&self, chain: &Chain, held: Credits) -> Option<Aside> {
+        let limit = |account: &Account| Aside { account_id: account.id.clone(), limit: account.holdable() };
+        let accounts = chain.iter().filter_map(|id| self.account(id));
+        accounts.map(limit).find(|aside| held > aside.limit)
+    }
+}
+
+fn chain_of(project: &Project) -> &Chain {
+    project.chain.as_ref().expect("a waiting project has a chain")
+}
+
+/// The projects that hold credits of `owner`, those closest to being settled.
+async fn load_running(connection: &mut PgConnection, owner: &AccountId) -> Result<Vec<Running>, StoreError> {
+    let rows = sqlx::query!(
+        "select project_id, chain_account, chain_pool, name, status, stage, held, mode from project
+          where held > 0 and (chain_account = $1 or chain_pool = $1)
+          order by coalesce(stage, 0) desc, held desc, project_id limit $2",
+        owner.as_str(),
+        RUNNING_MAX,
+    )
+    .fetch_all(connection)
+    .await?;
+    let table = Table("project");
+    rows.into_iter()
+        .map(|row| {
+            let account: AccountId = table.id("chain_account", row.chain_account)?;
+            let pool = row.chain_pool.map(|pool| table.id("chain_pool", pool)).transpose()?;
+            let stage = u16::try_from(row.stage.unwrap_or(0));
+            let mode: Mode = table.name("mode", &row.mode)?;
+            Ok(Running {
+                holder: Holder {
+                    project_id: table.id("project_id", row.project_id)?,
+                    account_id: account.clone(),
+                    name: row.name.map(Into::into),
+                    status: row.status.map(Into::into),
+                    stage: stage.map_err(|error| table.unreadable("stage", error))?,
+                    held: Credits(row.held),
+                },
+                chain: Chain { account, pool },
+                gives_back: mode == Mode::Recycle,
+            })
+        })
+        .collect()
+}
