@@ -17,6 +17,7 @@ use super::intake::{Link, Received, beating};
 use super::progress::Heartbeat;
 use super::settings::{Adoption, adopt};
 use crate::broker::DeliveryTag;
+use crate::contract::inbound::known_types;
 use crate::ledger::settings::{Order, Settings};
 use crate::store::{ParkedRow, Remedy, Store, StoreError};
 
@@ -74,6 +75,8 @@ struct Turn {
     consuming: bool,
     /// Whether parked messages may be due.
     sweep: bool,
+    /// The types that this version knows, until what another one parked of them is marked as due.
+    types_to_mark: Vec<&'static str>,
 }
 
 impl Turn {
@@ -145,6 +148,7 @@ impl Apply {
                     turn.consuming = link.alone;
                     turn.link = Some(link);
                     turn.sweep = true;
+                    turn.types_to_mark = known_types();
                     if turn.consuming {
                         self.adopt().await?;
                     }
@@ -185,8 +189,7 @@ impl Apply {
     /// Offers parked messages whose reason may have gone, a batch at a time so that deliveries come between.
     async fn sweep(&mut self, turn: &mut Turn) -> Result<(), ApplyError> {
         turn.sweep = false;
-        let limit = i64::try_from(self.messages_max).unwrap_or(i64::MAX);
-        let offered = match self.store.due_messages(limit).await {
+        let offered = match self.due_messages(turn).await {
             Ok(due) => self.offer(due, turn).await,
             Err(error) => Err(error.into()),
         };
@@ -195,6 +198,22 @@ impl Apply {
             Err(ApplyError::Store(error)) if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) => Ok(()),
             other => other,
         }
+    }
+
+    /// What is due, a batch of it. When this daemon becomes the one that messages come to, that is also what
+    /// another version parked because it didn't know the type.
+    async fn due_messages(&self, turn: &mut Turn) -> Result<Vec<ParkedRow>, StoreError> {
+        let limit = i64::try_from(self.messages_max).unwrap_or(i64::MAX);
+        if turn.consuming && !turn.types_to_mark.is_empty() {
+            let mut desk = self.store.desk().await?;
+            let marked = desk.offer_types(&turn.types_to_mark, limit).await?;
+            desk.commit().await?;
+            // A full batch may not have been all; the next sweep goes on.
+            if usize::try_from(marked).is_ok_and(|marked| marked < self.messages_max) {
+                turn.types_to_mark.clear();
+            }
+        }
+        self.store.due_messages(limit).await
     }
 
     /// Offers what is due: together what wasn't offered before, and alone what was in hand when a process

@@ -41,6 +41,11 @@ impl Inbox {
         Self { known: known.into_iter().collect() }
     }
 
+    /// Whether anything came under this key before.
+    pub fn knows(&self, key: &MessageKey) -> bool {
+        self.known.contains_key(key)
+    }
+
     /// Says what a message is, and remembers it. An offer was read before the ledger was locked, and another
     /// try, or another daemon, may have been quicker: only what is still parked is decided.
     pub fn admit(&mut self, key: &MessageKey, fingerprint: Fingerprint, is_offer: bool) -> Admission {

@@ -48,6 +48,29 @@ impl Version {
     }
 }
 
+/// Its parts, for those who read.
+impl Version {
+    /// The sender's count of changes; `None` where the order is `time`.
+    pub fn revision(&self) -> Option<i64> {
+        self.revision
+    }
+
+    /// When the sender says that it happened.
+    pub fn time(&self) -> Option<Timestamp> {
+        self.time
+    }
+
+    /// Who sent it.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Which of that source's messages it is.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
 /// A value with the version that last set it. Only a newer version sets it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Register<T> {

@@ -105,6 +105,14 @@ impl Batch {
         parked::still_due(&mut self.transaction, parked_ids).await
     }
 
+    /// Which messages with these keys a person discarded, each by its key and its content's hash.
+    pub async fn discarded(
+        &mut self,
+        keys: &[MessageKey],
+    ) -> Result<HashSet<(MessageKey, [u8; 32])>, StoreError> {
+        parked::discarded(&mut self.transaction, keys).await
+    }
+
     /// Loads what `inputs` touch and lets the core decide them in order. In a new ledger, `settings` decide.
     pub async fn decide(
         &mut self,

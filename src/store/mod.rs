@@ -8,10 +8,12 @@
 
 mod batch;
 mod error;
+mod history;
 mod inbox;
 mod load;
 mod log;
 mod parked;
+mod parked_desk;
 mod relay;
 mod reports;
 mod rows;
@@ -25,11 +27,13 @@ use std::time::Duration;
 
 pub use batch::{Batch, Received};
 pub use error::{Remedy, StoreError};
+pub use history::{AccountStretch, ProjectStanding, Stretch, WriterFate};
 pub use inbox::{InboxRow, Repeated};
 pub use log::LogLine;
 pub use parked::{Parcel, ParkedRow};
+pub use parked_desk::{Desk, Discard, OfferResult, ParkedFilter, ParkedSummary, ReasonCount};
 pub use relay::{Lease, RelayStatus};
-pub use reports::{AccountRow, MessageFate, OrganizationRow, ParkedSummary, ProjectFilter, ProjectRow};
+pub use reports::{AccountRow, MessageFate, OrganizationRow, ProjectFilter, ProjectRow};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
