@@ -171,15 +171,16 @@ impl Store {
         through: LogNumber,
     ) -> Result<Vec<LogLine>, StoreError> {
         let numbers = sqlx::query_scalar!(
-            r#"select log_number as "log_number!" from (
-                    select log_number, at from entry
-                     where project_id = $1 and log_number > $2 and log_number <= $3
-                    union all
-                    select log_number, at from notice
-                     where kind = 'hold' and body ->> 'project_id' = $1
-                       and log_number > $2 and log_number <= $3) log
-                where ($4::timestamptz is null or at >= $4) and ($5::timestamptz is null or at < $5)
-                order by log_number limit $6"#,
+            r#"(select log_number as "log_number!" from entry
+                 where project_id = $1 and log_number > $2 and log_number <= $3
+                   and ($4::timestamptz is null or at >= $4) and ($5::timestamptz is null or at < $5)
+                 order by log_number limit $6)
+               union all
+               (select log_number from notice
+                 where kind = 'hold' and body ->> 'project_id' = $1 and log_number > $2 and log_number <= $3
+                   and ($4::timestamptz is null or at >= $4) and ($5::timestamptz is null or at < $5)
+                 order by log_number limit $6)
+               order by 1 limit $6"#,
             id.as_str(),
             after.0,
             through.0,
