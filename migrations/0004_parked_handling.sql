@@ -11,8 +11,9 @@ alter table parked
 
 -- A message that comes again is held against these before it is decided; there are few.
 create index parked_discarded on parked (source, message_id) where done_outcome = 'discarded';
--- Those that a version which knows more types may understand.
-create index parked_unknown_type on parked (type) where done_at is null and reason = 'unknown_type';
+-- Those that a version which knows or can do more may apply.
+create index parked_for_another_version on parked (parked_id)
+    where done_at is null and reason in ('unknown_type', 'unsupported');
 
 -- All that a project moved, and was told, in order. An account's entries are found by their sequence, also by
 -- time: the time of an entry never goes back.

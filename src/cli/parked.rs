@@ -16,7 +16,7 @@ use self::retry::RetryArgs;
 use super::output::{Column, members, note_limit, or_dash, print, print_json, printable, table, times};
 use super::{CommandError, open_store};
 use crate::ledger::outcome::ParkReason;
-use crate::store::{ParkedSummary, ReasonCount};
+use crate::store::{Discard, ParkedSummary, ReasonCount};
 
 #[derive(Subcommand)]
 pub(super) enum ParkedCommand {
@@ -191,21 +191,18 @@ fn list_done(messages: &[ParkedSummary]) -> String {
 
 /// What was done about a message, in a phrase.
 pub(super) fn handling(message: &ParkedSummary) -> String {
-    let by_whom = |verb: &str| {
-        let discard = message.discarded.as_ref();
-        let told =
-            discard.map(|discard| format!("{verb} by {} at {}: {}", discard.actor, discard.at, discard.note));
-        told.unwrap_or_else(|| verb.to_owned())
-    };
+    let discarded = message.discarded.as_ref();
+    let discarded =
+        discarded.map(|Discard { at, actor, note }| format!("discarded by {actor} at {at}: {note}"));
     let standing = match (&message.outcome, message.done_at) {
-        (Some(outcome), _) if outcome == "discarded" => return by_whom("discarded"),
         (Some(outcome), Some(at)) => format!("{outcome} at {at}"),
         _ if message.due => "to be offered again by the daemon".to_owned(),
         _ => "nothing yet".to_owned(),
     };
-    match message.discarded {
-        Some(_) => format!("{standing}; before, {}, and brought back", by_whom("discarded")),
-        None => standing,
+    match (discarded, message.standing_discard()) {
+        (None, _) => standing,
+        (Some(discarded), Some(_)) => discarded,
+        (Some(discarded), None) => format!("{standing}; before, {discarded}, and brought back"),
     }
 }
 

@@ -75,8 +75,9 @@ struct Turn {
     consuming: bool,
     /// Whether parked messages may be due.
     sweep: bool,
-    /// The types that this version knows, until what another one parked of them is marked as due.
-    types_to_mark: Vec<&'static str>,
+    /// Up to which parked message it was looked for those that another version could not apply; nothing once
+    /// that is done.
+    looked_through: Option<i64>,
 }
 
 impl Turn {
@@ -148,7 +149,7 @@ impl Apply {
                     turn.consuming = link.alone;
                     turn.link = Some(link);
                     turn.sweep = true;
-                    turn.types_to_mark = known_types();
+                    turn.looked_through = Some(0);
                     if turn.consuming {
                         self.adopt().await?;
                     }
@@ -201,17 +202,15 @@ impl Apply {
     }
 
     /// What is due, a batch of it. When this daemon becomes the one that messages come to, that is also what
-    /// another version parked because it didn't know the type.
+    /// another version parked because it didn't know the type, or could not do what it says.
     async fn due_messages(&self, turn: &mut Turn) -> Result<Vec<ParkedRow>, StoreError> {
         let limit = i64::try_from(self.messages_max).unwrap_or(i64::MAX);
-        if turn.consuming && !turn.types_to_mark.is_empty() {
+        if let Some(after) = turn.looked_through.filter(|_| turn.consuming) {
             let mut desk = self.store.desk().await?;
-            let marked = desk.offer_types(&turn.types_to_mark, limit).await?;
+            let marked = desk.offer_types(&known_types(), after, limit).await?;
             desk.commit().await?;
-            // A full batch may not have been all; the next sweep goes on.
-            if usize::try_from(marked).is_ok_and(|marked| marked < self.messages_max) {
-                turn.types_to_mark.clear();
-            }
+            // A full batch may not have been all. What is parked again is not looked at twice.
+            turn.looked_through = marked.last().copied().filter(|_| marked.len() == self.messages_max);
         }
         self.store.due_messages(limit).await
     }

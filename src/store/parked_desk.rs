@@ -355,20 +355,28 @@ impl Desk {
         Ok(())
     }
 
-    /// Marks `limit` at most of what was parked as of an unknown type and is of one of `types`, and says how many
-    /// they are.
-    pub async fn offer_types(&mut self, types: &[&str], limit: i64) -> Result<u64, StoreError> {
+    /// Marks what was parked because its type was unknown or could not be done, and that has one of `types`:
+    /// `limit` at most, after `after`. Says which they are, in their order.
+    pub async fn offer_types(
+        &mut self,
+        types: &[&str],
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<i64>, StoreError> {
         let types: Vec<_> = types.iter().map(|name| (*name).to_owned()).collect();
-        let marked = sqlx::query!(
-            "update parked set due = true
-              where parked_id in (
-                    select parked_id from parked
-                     where type = any($1) and reason = 'unknown_type' and done_at is null and not due
-                     order by parked_id limit $2)",
+        let ids = sqlx::query_scalar!(
+            "select parked_id from parked
+              where reason in ('unknown_type', 'unsupported') and done_at is null and parked_id > $2
+                and type = any($1)
+              order by parked_id limit $3",
             &types,
+            after,
             limit,
-        );
-        Ok(marked.execute(&mut *self.transaction).await?.rows_affected())
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?;
+        self.offer_again(&ids).await?;
+        Ok(ids)
     }
 
     /// Says of those of these that nothing was done about yet that they are to have no effect.

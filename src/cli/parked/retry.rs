@@ -50,7 +50,9 @@ pub(super) async fn run(store: &Store, args: RetryArgs, json: bool) -> Result<()
         false => Retry::of_named(store, &args).await?,
     };
     if args.no_wait {
-        while retry.mark().await? > 0 {}
+        while retry.mark().await? > 0 {
+            retry.outstanding.clear();
+        }
         return retry.tell_marked(json);
     }
     let wait = Duration::from_secs(args.wait_s.into());

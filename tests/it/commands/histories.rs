@@ -211,6 +211,35 @@ fn a_projects_explanation_says_who_set_what_and_ends_in_how_it_stands() {
 }
 
 #[test]
+fn a_project_that_waits_behind_others_or_aside_says_so() {
+    let world = World::new();
+    let daemon = world.daemon();
+    let member = json!({ "kind": "integrated", "organization_id": "acme", "allocation": 40 });
+    world.publish(&[
+        Message::organization("o", "acme", 1, 30),
+        Message::account("a", "member", 1, member),
+        Message::project("p1", "runs", "member", 1, "started", 20),
+        Message::project("p2", "huge", "member", 1, "started", 35),
+        Message::project("p3", "next", "member", 1, "started", 15),
+        Message::project("p4", "small", "member", 1, "started", 5),
+    ]);
+    world.wait_for_messages(&["p4"]);
+    for (project, place, obstacle) in [
+        (
+            "huge",
+            "waits for 35 as number 1 since ",
+            "it stands aside, for 35 is more than the 30 that pool:acme could carry at all",
+        ),
+        ("next", "waits for 15 as number 2 since ", "pool:acme lacks 5"),
+        ("small", "waits for 5 as number 3 since ", "what waits ahead of it comes first"),
+    ] {
+        let told = world.json(&["explain", "project", project])["present"].as_str().unwrap().to_owned();
+        assert!(told.contains(place) && told.ends_with(obstacle), "{told}");
+    }
+    assert!(daemon.stop().success());
+}
+
+#[test]
 fn an_accounts_explanation_whose_entries_were_tampered_with_says_so() {
     let world = World::new();
     let daemon = world.daemon();

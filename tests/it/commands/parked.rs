@@ -310,6 +310,25 @@ fn what_an_older_version_did_not_know_the_type_of_is_applied_when_a_newer_one_be
 }
 
 #[test]
+fn what_is_still_not_known_is_offered_once_and_what_comes_behind_it_too() {
+    let mut world = World::new();
+    world.set("CREDITD__BATCH__MESSAGES_MAX", "2");
+    let daemon = world.daemon();
+    let early: Vec<_> = (0..5).map(|number| Message::grant(&format!("early-{number}"), "late", 1)).collect();
+    world.publish(&early);
+    world.wait_for_messages(&["early-4"]);
+    assert!(daemon.stop().success());
+    // Of a known type, and still without an account: they are parked anew.
+    world.as_owner("update creditd.parked set reason = 'unsupported', waits_for = null");
+    let daemon = world.daemon();
+    wait_until("all are parked anew", || {
+        world.parked().iter().all(|row| row["reason"] == "account_unknown" && row["due"] == false)
+    });
+    assert_eq!(daemon.count_in_log("offered parked messages again"), 3, "{}", daemon.log());
+    assert!(daemon.stop().success());
+}
+
+#[test]
 fn a_newer_version_that_stood_by_applies_it_when_it_takes_over() {
     let (world, mut first) = world_with_a_parked_grant();
     let second = world.daemon_named("second");
