@@ -138,13 +138,14 @@ pub(super) async fn discarded(
     }
     let sources: Vec<_> = keys.iter().map(|key| key.source.to_string()).collect();
     let ids: Vec<_> = keys.iter().map(|key| key.id.to_string()).collect();
+    // `offset 0` keeps the look-up by key: joined, stale statistics could have all of them read for each batch.
     let rows = sqlx::query!(
         r#"select asked.source as "source!", asked.id as "id!", parked.content_hash as "content_hash!"
              from unnest($1::text[], $2::text[]) asked (source, id)
             cross join lateral (
                   select content_hash from parked
                    where source = asked.source and message_id = asked.id
-                     and done_outcome = 'discarded') parked"#,
+                     and done_outcome = 'discarded' offset 0) parked"#,
         &sources,
         &ids,
     )
