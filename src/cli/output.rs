@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::CommandError;
@@ -74,6 +75,13 @@ pub(super) fn note_limit(shown: usize, limit: u32) {
     if u32::try_from(shown).is_ok_and(|shown| shown == limit) {
         eprintln!("creditd: only the first {limit} are shown; there may be more, which --limit shows");
     }
+}
+
+/// A bar for long work, hidden by itself where standard error is no terminal.
+pub(super) fn progress(what: &'static str, total: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {bar:40} {pos} of {len}, {eta} left");
+    let bar = ProgressBar::new(u64::try_from(total).unwrap_or(u64::MAX)).with_message(what);
+    bar.with_style(style.expect("the template is a constant"))
 }
 
 /// What a stranger sent must not steer the terminal.

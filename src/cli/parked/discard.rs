@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
-use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::super::CommandError;
-use super::super::output::{counted, print, print_json};
+use super::super::output::{counted, print, print_json, progress};
 use super::filter::{FILTERS, FilterArgs, refuse_flawed};
 use crate::store::{ParkedSummary, Store};
 
@@ -99,7 +98,7 @@ async fn discard_matching(store: &Store, args: &DiscardArgs, actor: &str) -> Res
         )));
     }
     let through = counts.iter().map(|count| count.last_id).max().unwrap_or(0);
-    let bar = ProgressBar::new(u64::try_from(total).unwrap_or(0));
+    let bar = progress("discarding messages", usize::try_from(total).unwrap_or(0));
     let (mut after, mut discarded) = (0, 0);
     while after < through {
         let mut desk = store.desk().await?;

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::super::CommandError;
-use super::super::output::{Column, counted, or_dash, print, print_json, printable};
+use super::super::output::{Column, counted, or_dash, print, print_json, printable, progress};
 use super::super::streamed::{Document, Out, Rows};
 use super::filter::{FILTERS, FilterArgs, refuse_flawed};
 use super::{handling, instead, lasting_reasons};
@@ -164,8 +163,7 @@ impl<'s> Retry<'s> {
         wait: Duration,
         tell: &mut impl FnMut(&OfferResult) -> Result<(), CommandError>,
     ) -> Result<bool, CommandError> {
-        // Hidden by itself where standard error is no terminal.
-        let bar = ProgressBar::new(u64::try_from(self.total).unwrap_or(0));
+        let bar = progress("offering messages", self.total);
         let mut progress_at = Instant::now();
         loop {
             while self.outstanding.len() < OUTSTANDING_MAX && self.mark().await? > 0 {}
@@ -267,10 +265,11 @@ impl<'s> Retry<'s> {
         // The daemon that publishes has a lease, so it shows whether any is there.
         let daemon = match self.store.relay_status().await {
             Ok(status) if status.owner.is_none() => "no daemon is running: start `creditd run`",
-            _ => "a daemon is running, so look at its log or status line for what it waits for",
+            Ok(_) => "a daemon is running, so look at its log or status line for what it waits for",
+            Err(_) => "PostgreSQL doesn't answer any more, so look at that first",
         };
         CommandError::Refused(format!(
-            "none of {left} was offered in {seconds} s; {daemon}. What is marked stays due and is offered then; \
+            "{left} left, and none was offered in {seconds} s: {daemon}. What is marked stays due and is offered then; \
              `creditd parked list` shows what became of it"
         ))
     }

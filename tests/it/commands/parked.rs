@@ -107,7 +107,9 @@ fn without_a_daemon_retry_gives_up_and_says_so_and_the_next_daemon_offers_what_w
     assert_eq!((&told["offered"], &told["still_due"]), (&json!(0), &json!(1)));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(
-        said.contains("none of 1 message was offered in 1 s; no daemon is running: start `creditd run`"),
+        said.contains(
+            "1 message left, and none was offered in 1 s: no daemon is running: start `creditd run`"
+        ),
         "{said}"
     );
     assert_eq!(world.number(DUE), 1);
