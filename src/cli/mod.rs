@@ -13,6 +13,8 @@ mod project;
 mod queue;
 mod quote;
 mod sandbox;
+mod streamed;
+mod stretch;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -99,7 +101,10 @@ enum CommandError {
     /// What was asked for is not there, or differs. The text says all there is to say.
     #[error("{0}")]
     Refused(String),
-    /// The same, and it was said already.
+    /// What was typed lacks something. The text says what, and what to type.
+    #[error("{0}")]
+    Usage(String),
+    /// The same as [`CommandError::Refused`], and it was said already.
     #[error("")]
     Said,
     #[error("{what}: {error}")]
@@ -110,6 +115,7 @@ impl CommandError {
     fn exit_code(&self) -> u8 {
         match self {
             CommandError::Config(_)
+            | CommandError::Usage(_)
             | CommandError::Daemon(DaemonError::Config(_) | DaemonError::Order(_)) => 2,
             CommandError::Store(error) if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) => 3,
             CommandError::Broker(error) if !error.is_permanent() => 3,

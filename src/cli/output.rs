@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::CommandError;
@@ -16,13 +17,20 @@ pub(super) enum Column {
     Right(&'static str),
 }
 
+impl Column {
+    /// What stands at its head.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Column::Left(name) | Column::Right(name) => name,
+        }
+    }
+}
+
 /// A table in plain text: a head, and no lines to trip over with `grep`.
 pub(super) fn table(columns: &[Column], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(columns.iter().map(|column| match column {
-        Column::Left(name) | Column::Right(name) => *name,
-    }));
+    table.set_header(columns.iter().map(|column| column.name()));
     table.add_rows(rows);
     for (place, column) in columns.iter().enumerate() {
         let settings = table.column_mut(place).expect("each column has a head");
@@ -66,6 +74,27 @@ pub(super) fn or_dash(text: Option<impl ToString>) -> String {
 pub(super) fn note_limit(shown: usize, limit: u32) {
     if u32::try_from(shown).is_ok_and(|shown| shown == limit) {
         eprintln!("creditd: only the first {limit} are shown; there may be more, which --limit shows");
+    }
+}
+
+/// A bar for long work, hidden by itself where standard error is no terminal.
+pub(super) fn progress(what: &'static str, total: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {bar:40} {pos} of {len}, {eta} left");
+    let bar = ProgressBar::new(u64::try_from(total).unwrap_or(u64::MAX)).with_message(what);
+    bar.with_style(style.expect("the template is a constant"))
+}
+
+/// What a stranger sent must not steer the terminal.
+pub(super) fn printable(text: &str) -> String {
+    let harmless = |c: char| !c.is_control() || c == '\n' || c == '\t';
+    text.chars().map(|c| if harmless(c) { c } else { '\u{FFFD}' }).collect()
+}
+
+/// A number of things in words: `1 message`, `2 messages`.
+pub(super) fn counted(count: usize, one: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        count => format!("{count} {one}s"),
     }
 }
 

@@ -52,6 +52,11 @@ pub struct DecodeError {
     pub message_type: Option<Arc<str>>,
 }
 
+/// The types that this version understands, with their versions.
+pub fn known_types() -> Vec<&'static str> {
+    INBOUND_TYPES.iter().map(|known| known.name).collect()
+}
+
 /// Reads a message as the contract says (DESIGN 2).
 ///
 /// Structured mode is what has the content type `application/cloudevents+json`, and binary mode what has JSON
@@ -158,8 +163,7 @@ fn known_type(message_type: &str) -> Result<&'static InboundType, Refusal> {
     let detail = if let Some(known) = INBOUND_TYPES.iter().find(same_but_version) {
         format!("type: {found} is a version that is not known; {} is", known.name)
     } else {
-        let names: Vec<&str> = INBOUND_TYPES.iter().map(|known| known.name).collect();
-        format!("type: {found} is not known; known are {}", names.join(", "))
+        format!("type: {found} is not known; known are {}", known_types().join(", "))
     };
     Err(Refusal::new(ParkReason::UnknownType, detail))
 }

@@ -9,10 +9,12 @@
 mod batch;
 mod due;
 mod error;
+mod history;
 mod inbox;
 mod load;
 mod log;
 mod parked;
+mod parked_desk;
 mod queue;
 mod relay;
 mod reports;
@@ -27,12 +29,14 @@ use std::time::Duration;
 
 pub use batch::{Batch, Decided, Preview, Received};
 pub use error::{Remedy, StoreError};
+pub use history::{AccountStretch, ProjectStanding, Stretch, WriterFate};
 pub use inbox::{InboxRow, Repeated, Said};
 pub use log::LogLine;
 pub use parked::{Parcel, ParkedRow};
+pub use parked_desk::{Desk, Discard, OfferResult, ParkedFilter, ParkedSummary, ReasonCount};
 pub use queue::{ClaimRow, LoadedQueue, QueueReport, UnblockingRow};
 pub use relay::{Lease, RelayStatus};
-pub use reports::{AccountRow, MessageFate, OrganizationRow, ParkedSummary, ProjectFilter, ProjectRow};
+pub use reports::{AccountRow, MessageFate, OrganizationRow, ProjectFilter, ProjectRow};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
