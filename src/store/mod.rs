@@ -8,12 +8,14 @@
 
 mod batch;
 mod error;
+mod events;
 mod inbox;
 mod load;
 mod log;
 mod parked;
 mod relay;
 mod reports;
+mod retention;
 mod rows;
 mod save;
 pub mod schema;
@@ -25,11 +27,13 @@ use std::time::Duration;
 
 pub use batch::{Batch, Received};
 pub use error::{Remedy, StoreError};
+pub use events::{LogFilter, Span};
 pub use inbox::{InboxRow, Repeated};
-pub use log::LogLine;
+pub use log::{LogKind, LogLine};
 pub use parked::{Parcel, ParkedRow};
 pub use relay::{Lease, RelayStatus};
 pub use reports::{AccountRow, MessageFate, OrganizationRow, ParkedSummary, ProjectFilter, ProjectRow};
+pub use retention::{Removable, Removed};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
