@@ -116,12 +116,12 @@ impl Store {
     /// Which events an account has, by kind; `None` where there is no such account.
     pub async fn event_spans(&self, account: &str) -> Result<Option<Vec<Span>>, StoreError> {
         let mut snapshot = self.snapshot().await?;
-        let counted = sqlx::query!("select entries, alerts, holds from account where account_id = $1", account)
-            .fetch_optional(&mut *snapshot)
-            .await?;
+        let counted =
+            sqlx::query!("select entries, alerts, holds from account where account_id = $1", account)
+                .fetch_optional(&mut *snapshot)
+                .await?;
         let Some(counted) = counted else { return Ok(None) };
-        let published =
-            sqlx::query_scalar!("select published from relay").fetch_one(&mut *snapshot).await?;
+        let published = sqlx::query_scalar!("select published from relay").fetch_one(&mut *snapshot).await?;
         let mut spans = Vec::new();
         for kind in LogKind::ALL {
             let last = match kind {

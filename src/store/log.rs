@@ -1,5 +1,6 @@
 //! Reading the log: entries and notices in their one order.
 
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use time::OffsetDateTime;
 
@@ -33,6 +34,20 @@ impl LogKind {
     /// Every kind.
     pub const ALL: [LogKind; 3] =
         [LogKind::Entry, LogKind::Notice(NoticeKind::Alert), LogKind::Notice(NoticeKind::Hold)];
+
+    /// Its name: the type of its events without `credits.` and the version.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LogKind::Entry => "balance_changed",
+            LogKind::Notice(kind) => kind.as_str(),
+        }
+    }
+}
+
+impl Serialize for LogKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 impl LogLine {

@@ -42,7 +42,8 @@ pub struct RelayStatus {
 }
 
 pub(super) fn interval(time_to_live: Duration) -> PgInterval {
-    let microseconds = i64::try_from(time_to_live.as_micros()).expect("a lease lasts seconds, and sweeps are hours apart");
+    let microseconds =
+        i64::try_from(time_to_live.as_micros()).expect("a lease lasts seconds, and sweeps are hours apart");
     PgInterval { months: 0, days: 0, microseconds }
 }
 

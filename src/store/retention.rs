@@ -9,7 +9,7 @@ use std::time::Duration;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::{Store, StoreError, relay};
+use super::{Finding, Store, StoreError, relay};
 use crate::ledger::entry::LogNumber;
 use crate::ledger::moment::Timestamp;
 
@@ -247,4 +247,39 @@ async fn remove_notices(
         .await?;
     }
     Ok(gone.count)
+}
+
+/// Retention removed no more than it says: up to where it has come there are all entries, no notice, and as
+/// many numbers missing as it counts; and it removed nothing that is not published.
+pub(super) async fn check(connection: &mut PgConnection) -> Result<Vec<Finding>, StoreError> {
+    let row = sqlx::query!(
+        r#"select notices_removed_through as through, notices_removed as removed,
+                  (select published from relay) as "published!",
+                  (select count(*) from entry where log_number <= notices_removed_through) as "entries!",
+                  (select count(*) from notice where log_number <= notices_removed_through) as "left!",
+                  (select count(*) from notice) as "notices!",
+                  (select coalesce(sum(alerts + holds), 0)::bigint from account) as "counted!"
+             from retention"#
+    )
+    .fetch_one(connection)
+    .await?;
+    let (through, removed) = (row.through, row.removed);
+    let mut wrong = Vec::new();
+    if row.entries + removed != through || row.left > 0 {
+        wrong.push(format!(
+            "retention removed {removed} notices, all up to number {through}; up to there are {} entries and \
+             {} notices",
+            row.entries, row.left
+        ));
+    }
+    if row.notices + removed != row.counted {
+        wrong.push(format!(
+            "accounts count {} notices; there are {}, and retention removed {removed}",
+            row.counted, row.notices
+        ));
+    }
+    if through > row.published {
+        wrong.push(format!("retention removed up to number {through}, and {} is published", row.published));
+    }
+    Ok(wrong.into_iter().map(|what| Finding { place: "log".to_owned(), what }).collect())
 }
