@@ -12,7 +12,7 @@ use crate::contract::outbound::StoredNotice;
 use crate::ledger::entry::{Entry, LogNumber};
 use crate::ledger::moment::Timestamp;
 use crate::ledger::notice::ShownBalance;
-use crate::store::{LogLine, MessageFate};
+use crate::store::{LogLine, MessageFate, Removed};
 
 #[derive(Subcommand)]
 pub(super) enum ExplainCommand {
@@ -108,11 +108,23 @@ pub(super) async fn run(
     let ExplainCommand::Message { source, id } = command;
     let store = open_store(config).await?;
     let Some(fate) = store.message_fate(&source, &id).await? else {
-        let what = format!("nothing is known of message {id:?} from {source:?}; was it published?");
+        let removed = removed(&store.removed().await?);
+        let what = format!("nothing is known of message {id:?} from {source:?}; was it published?{removed}");
         return Err(CommandError::Refused(what));
     };
     let explanation = explanation(&source, &id, &fate);
     if json { print_json(&explanation) } else { print(&show(&explanation)) }
+}
+
+/// What retention may have to do with it that nothing is known of a message.
+fn removed(removed: &Removed) -> String {
+    let inbox = removed.inbox_before.map(|time| format!("of project messages that came before {time}"));
+    let parked = removed.parked_before.map(|time| format!("of parked ones dealt with before {time}"));
+    let gone: Vec<_> = [inbox, parked].into_iter().flatten().collect();
+    if gone.is_empty() {
+        return String::new();
+    }
+    format!(" it may have been removed by retention, which keeps no records {}", gone.join(" and "))
 }
 
 fn explanation<'a>(source: &'a str, id: &'a str, fate: &'a MessageFate) -> Explanation<'a> {
@@ -184,8 +196,13 @@ fn show(explanation: &Explanation<'_>) -> String {
 /// What a notice says, in a line.
 fn told(notice: &ShownNotice<'_>) -> String {
     let ShownNotice { log_number, account_id, kind, body, .. } = notice;
+    format!("{log_number}  {kind} on {account_id}: {}", said(kind, body))
+}
+
+/// What a notice of this kind says, without where it stands and whom it is about.
+pub(super) fn said(kind: &str, body: &Map<String, Value>) -> String {
     let member = |name| body.get(name).and_then(text);
-    let what = match *kind {
+    match kind {
         "hold" => {
             let state = or_dash(member("state"));
             let (credits, project) = (or_dash(member("credits")), or_dash(member("project_id")));
@@ -196,8 +213,7 @@ fn told(notice: &ShownNotice<'_>) -> String {
             format!("a hold of {credits} for {project} is {state}{details}")
         }
         _ => [member("change"), member("severity")].into_iter().flatten().collect::<Vec<_>>().join(", "),
-    };
-    format!("{log_number}  {kind} on {account_id}: {what}")
+    }
 }
 
 fn shortfall(shortfall: &Value) -> Option<String> {

@@ -43,11 +43,16 @@ pub(super) fn members(pairs: &[(&str, String)]) -> String {
 
 /// Prints a text.
 pub(super) fn print(text: &str) -> Result<(), CommandError> {
+    write(format!("{text}\n").as_bytes()).map(drop)
+}
+
+/// Writes bytes as they are. `false` where nobody reads any more, as `head` that has read enough.
+pub(super) fn write(bytes: &[u8]) -> Result<bool, CommandError> {
     let mut out = std::io::stdout().lock();
-    match writeln!(out, "{text}") {
-        // Whoever reads has read enough, as `head` has.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        done => done.map_err(|error| CommandError::System { what: "printing", error }),
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(CommandError::System { what: "printing", error }),
     }
 }
 
