@@ -40,6 +40,8 @@ struct Explanation<'a> {
     conflicts: i64,
     entries: Vec<ShownEntry>,
     notices: Vec<ShownNotice<'a>>,
+    /// How many more there were, which retention has removed.
+    notices_removed: i64,
 }
 
 /// A notice as reports show it.
@@ -147,6 +149,7 @@ fn explanation<'a>(source: &'a str, id: &'a str, fate: &'a MessageFate) -> Expla
         conflicts: fate.conflicts,
         entries,
         notices,
+        notices_removed: fate.notices_removed,
     }
 }
 
@@ -161,7 +164,10 @@ fn show(explanation: &Explanation<'_>) -> String {
         ("came", times(explanation.deliveries)),
         ("conflicts", times(explanation.conflicts)),
     ]);
-    let told: Vec<_> = explanation.notices.iter().map(told).collect();
+    let mut told: Vec<_> = explanation.notices.iter().map(told).collect();
+    if explanation.notices_removed > 0 {
+        told.push(format!("retention removed {} alerts and hold events of it", explanation.notices_removed));
+    }
     let told = if told.is_empty() { String::new() } else { format!("\n\n{}", told.join("\n")) };
     if explanation.entries.is_empty() {
         return format!("{head}\n\nit moved no credits{told}");

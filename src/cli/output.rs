@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
 use super::CommandError;
@@ -54,6 +55,15 @@ pub(super) fn write(bytes: &[u8]) -> Result<bool, CommandError> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(CommandError::System { what: "printing", error }),
     }
+}
+
+/// Whether the pipe that is written to has lost its reader, which a write alone would tell too late where there
+/// is nothing to write.
+pub(super) fn nobody_reads() -> bool {
+    let out = std::io::stdout();
+    let mut asked = [PollFd::new(&out, PollFlags::empty())];
+    // Where it can't be told, the next write tells.
+    poll(&mut asked, Some(&Timespec::default())).is_ok() && asked[0].revents().contains(PollFlags::ERR)
 }
 
 /// Prints a value as JSON.

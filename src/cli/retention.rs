@@ -31,7 +31,7 @@ struct Sweep {
 
 #[derive(Serialize)]
 struct Swept {
-    what: &'static str,
+    what: Removable,
     /// For how many days it is kept; `null`: for ever.
     days: Option<u32>,
     rows: u64,
@@ -51,9 +51,8 @@ pub(super) async fn run(
     bar.set_style(style.expect("the template is a constant"));
     let mut swept = Vec::new();
     for what in Removable::ALL {
-        let name = name(what);
         let Some(days) = config.retention.days(what) else {
-            swept.push(Swept { what: name, days: None, rows: 0 });
+            swept.push(Swept { what, days: None, rows: 0 });
             continue;
         };
         // Counting takes a while in a large ledger: it is for those who ask for it, or watch.
@@ -62,7 +61,7 @@ pub(super) async fn run(
             rows = store.removable(what, days).await?;
         }
         if !dry_run {
-            bar.set_message(name);
+            bar.set_message(name(what));
             bar.set_length(rows);
             rows = 0;
             sweep(&store, what, days, |removed| {
@@ -72,7 +71,7 @@ pub(super) async fn run(
             })
             .await?;
         }
-        swept.push(Swept { what: name, days: Some(days), rows });
+        swept.push(Swept { what, days: Some(days), rows });
     }
     bar.finish_and_clear();
     let sweep = Sweep { dry_run, swept };
@@ -82,7 +81,7 @@ pub(super) async fn run(
 fn name(what: Removable) -> &'static str {
     match what {
         Removable::Inbox => "records of project messages",
-        Removable::Parked => "parked messages that were dealt with",
+        Removable::ParkedDone => "parked messages that were dealt with",
         Removable::Notices => "alerts and hold events",
     }
 }
@@ -92,7 +91,7 @@ fn show(sweep: &Sweep) -> String {
     let columns = [Column::Left("WHAT"), Column::Right("KEPT"), Column::Right(rows)];
     let row = |swept: &Swept| {
         let kept = swept.days.map_or_else(|| "for ever".to_owned(), |days| format!("{days} days"));
-        vec![swept.what.to_owned(), kept, swept.rows.to_string()]
+        vec![name(swept.what).to_owned(), kept, swept.rows.to_string()]
     };
     table(&columns, sweep.swept.iter().map(row))
 }

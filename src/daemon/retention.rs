@@ -38,7 +38,7 @@ impl RetentionConfig {
     pub fn days(&self, what: Removable) -> Option<u32> {
         match what {
             Removable::Inbox => self.inbox_days,
-            Removable::Parked => self.parked_done_days,
+            Removable::ParkedDone => self.parked_done_days,
             Removable::Notices => self.notices_days,
         }
     }
@@ -83,7 +83,7 @@ impl Retention {
             match what {
                 _ if removed == 0 => {}
                 Removable::Inbox => info!(removed, days, "removed old records of project messages"),
-                Removable::Parked => info!(removed, days, "removed parked messages that were dealt with"),
+                Removable::ParkedDone => info!(removed, days, "removed parked messages that were dealt with"),
                 Removable::Notices => info!(removed, days, "removed old alerts and hold events"),
             }
             swept?;

@@ -136,8 +136,10 @@ pub struct MessageFate {
     pub deliveries: i64,
     /// How often other data came under its key.
     pub conflicts: i64,
-    /// What it brought about: entries and notices, in order.
+    /// What it brought about: entries and notices, in order, as far as they are left.
     pub log: Vec<LogLine>,
+    /// How many notices of it retention has removed.
+    pub notices_removed: i64,
 }
 
 struct AccountColumns {
@@ -388,10 +390,13 @@ impl Store {
         .fetch_optional(&self.pool)
         .await?;
         let Some(row) = row else { return self.undecoded_fate(source, id).await };
-        let log = match (row.log_first, row.log_last) {
-            (Some(first), Some(last)) => self.log_between(LogNumber(first), LogNumber(last)).await?,
-            _ => Vec::new(),
+        let (log, numbers) = match (row.log_first, row.log_last) {
+            (Some(first), Some(last)) => {
+                (self.log_between(LogNumber(first), LogNumber(last)).await?, last - first + 1)
+            }
+            _ => (Vec::new(), 0),
         };
+        let lines = i64::try_from(log.len()).unwrap_or(i64::MAX);
         Ok(Some(MessageFate {
             message_type: Some(row.r#type),
             outcome: row.outcome,
@@ -401,6 +406,7 @@ impl Store {
             deliveries: row.deliveries,
             conflicts: row.conflicts,
             log,
+            notices_removed: numbers - lines,
         }))
     }
 
@@ -424,6 +430,7 @@ impl Store {
             deliveries,
             conflicts: 0,
             log: Vec::new(),
+            notices_removed: 0,
         }))
     }
 }

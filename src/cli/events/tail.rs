@@ -11,7 +11,7 @@ use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use time::OffsetDateTime;
 
-use super::super::output::{or_dash, write};
+use super::super::output::{nobody_reads, or_dash, write};
 use super::super::{CommandError, explain, open_store};
 use super::EventType;
 use crate::ledger::entry::LogNumber;
@@ -90,10 +90,9 @@ pub(super) async fn run(arguments: &TailArgs, config: Option<&Path>, json: bool)
     while left > 0 && !interrupted.load(Ordering::Relaxed) {
         let last = store.log_last().await?;
         if after >= last {
-            if arguments.no_follow {
+            if arguments.no_follow || nobody_reads() {
                 return Ok(());
             }
-            // Nothing is asked of the database meanwhile, so this may be cut short by the runtime's end.
             tokio::time::sleep(LOOK_EVERY).await;
             continue;
         }
