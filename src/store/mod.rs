@@ -1,7 +1,8 @@
 //! PostgreSQL. All SQL lives here; what crosses are the ledger's own types.
 //!
 //! Lock order: [`Store::begin`] locks the ledger's row before anything else, so transactions that write the
-//! books run one after the other. The relay's row is locked by nobody who holds that one.
+//! books run one after the other. The relay's row and
+//! retention's are locked by nobody who holds that one.
 //!
 //! No database work is ever cancelled half-way (a cancelled `begin` could return a connection with an open
 //! transaction to the pool): time limits are the server's, set on every connection.

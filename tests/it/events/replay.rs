@@ -1,5 +1,7 @@
 //! An account's events again.
 
+use std::net::TcpListener;
+
 use serde_json::{Value, json};
 
 use super::publish_books;
@@ -133,7 +135,7 @@ fn what_is_not_published_yet_is_not_replayed() {
 
 #[test]
 fn a_replay_that_reaches_nobody_or_asks_for_what_is_not_there_is_refused() {
-    let world = World::new();
+    let mut world = World::new();
     let daemon = world.daemon();
     publish_books(&world);
     assert!(daemon.stop().success());
@@ -151,6 +153,14 @@ fn a_replay_that_reaches_nobody_or_asks_for_what_is_not_there_is_refused() {
     assert_eq!(code, 2);
     let (code, _) = replay(&["--account", "studio"]);
     assert_eq!(code, 2);
+
+    // A port that was free a moment ago.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    world.set("CREDITD__BROKER__URL", &format!("amqp://creditd:secret@127.0.0.1:{port}"));
+    let (code, said) = world.failure(&["events", "replay", "--account", "studio", "--from", "1"]);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("cannot connect to ") && !said.contains("secret"), "{said}");
+    world.text(&["events", "replay", "--account", "studio", "--from", "1", "--dry-run"]);
 }
 
 #[test]
