@@ -16,6 +16,7 @@ mod run;
 mod settings;
 mod signals;
 
+pub(crate) use relay::message_of;
 pub use run::{DaemonError, Reload, run};
 
 use time::OffsetDateTime;

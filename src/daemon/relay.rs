@@ -209,7 +209,7 @@ impl Relay {
         lines: &[LogLine],
     ) -> Result<LogNumber, Ended> {
         let source = self.store.event_source();
-        let window: Vec<_> = lines.iter().map(|line| message(&source, line)).collect();
+        let window: Vec<_> = lines.iter().map(|line| message_of(&source, line)).collect();
         let outcome = self.publish_window(publisher, lease, &window).await?;
         let (confirmed, unroutable) = match &outcome {
             Ok(done) => (window.len(), done.unroutable),
@@ -259,7 +259,8 @@ impl Relay {
     }
 }
 
-fn message(source: &str, line: &LogLine) -> OutboundMessage {
+/// A line of the log as it goes out, whoever sends it and whenever; `source` is the ledger's.
+pub(crate) fn message_of(source: &str, line: &LogLine) -> OutboundMessage {
     let OutboundEvent { routing_key, message_id, body } = line.event(source);
     OutboundMessage::cloud_event(routing_key, message_id, body)
 }

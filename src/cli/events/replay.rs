@@ -11,9 +11,9 @@ use serde::Serialize;
 use super::super::output::{print, print_json};
 use super::super::{CommandError, open_store_by};
 use super::EventType;
-use crate::broker::{Destination, OutboundMessage, Publisher};
+use crate::broker::{Destination, Publisher};
 use crate::config::Config;
-use crate::contract::outbound::OutboundEvent;
+use crate::daemon::message_of;
 use crate::store::{LogKind, LogLine, Span, Store};
 
 /// How many events are published before their confirms are awaited together, and read of a type at once.
@@ -167,7 +167,8 @@ async fn send(
     let mut events = Events::new(store, account, parts);
     let (mut sent, mut unroutable) = (0, 0);
     loop {
-        let window: Vec<_> = events.next_window().await?.iter().map(|line| message(&source, line)).collect();
+        let window: Vec<_> =
+            events.next_window().await?.iter().map(|line| message_of(&source, line)).collect();
         if window.is_empty() {
             break;
         }
@@ -193,11 +194,6 @@ async fn send(
 
 fn counted(number: usize) -> i64 {
     i64::try_from(number).expect("a window is small")
-}
-
-fn message(source: &str, line: &LogLine) -> OutboundMessage {
-    let OutboundEvent { routing_key, message_id, body } = line.event(source);
-    OutboundMessage::cloud_event(routing_key, message_id, body)
 }
 
 /// The events of some parts in the order of the log. No more than a window of each is in memory.

@@ -15,7 +15,7 @@ use super::super::output::{nobody_reads, or_dash, write};
 use super::super::{CommandError, explain, open_store};
 use super::EventType;
 use crate::ledger::entry::LogNumber;
-use crate::ledger::moment::{Micros, Timestamp};
+use crate::ledger::moment::Timestamp;
 use crate::store::{LogFilter, LogLine, Store};
 
 /// How often the log is looked at for more.
@@ -71,8 +71,9 @@ fn since(text: &str) -> Result<Timestamp, String> {
     };
     let number: u32 = number.parse().map_err(|_| expected.to_owned())?;
     let now = Timestamp::cut(OffsetDateTime::now_utc());
-    let ago = Micros(i64::from(number) * unit_s * 1_000_000);
-    Timestamp::from_micros(now.micros() - ago.0).ok_or_else(|| format!("{text} ago is before the year 0"))
+    let ago_micros = i64::from(number).saturating_mul(unit_s * 1_000_000);
+    let time = Timestamp::from_micros(now.micros().saturating_sub(ago_micros));
+    time.ok_or_else(|| format!("{text} ago is before the year 0"))
 }
 
 pub(super) async fn run(arguments: &TailArgs, config: Option<&Path>, json: bool) -> Result<(), CommandError> {
@@ -175,5 +176,6 @@ mod tests {
         for text in ["", "h", "2", "-1h", "2w", "1.5h", "yesterday", "5ä"] {
             assert!(since(text).unwrap_err().starts_with("expected a time"), "{text}");
         }
+        assert!(since("4294967295d").unwrap_err().contains("before the year 0"));
     }
 }
