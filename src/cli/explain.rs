@@ -20,7 +20,7 @@ use crate::ledger::entry::{Cause, Entry, LogNumber};
 use crate::ledger::ids::IdError;
 use crate::ledger::moment::Timestamp;
 use crate::ledger::notice::ShownBalance;
-use crate::store::{LogLine, MessageFate, ParkedSummary, Store, Stretch};
+use crate::store::{LogLine, MessageFate, ParkedSummary, Removed, Store, Stretch};
 
 #[derive(Subcommand)]
 pub(super) enum ExplainCommand {
@@ -63,6 +63,8 @@ struct Explanation<'a> {
     entries: Vec<ShownEntry>,
     notices: Vec<ShownNotice<'a>>,
     parked: &'a [ParkedSummary],
+    /// How many more there were, which retention has removed.
+    notices_removed: i64,
 }
 
 /// A notice as reports show it.
@@ -225,11 +227,23 @@ pub(super) async fn run(
 
 async fn message(store: &Store, source: &str, id: &str, json: bool) -> Result<(), CommandError> {
     let Some(fate) = store.message_fate(source, id).await? else {
-        let what = format!("nothing is known of message {id:?} from {source:?}; was it published?");
+        let removed = removed(&store.removed().await?);
+        let what = format!("nothing is known of message {id:?} from {source:?}; was it published?{removed}");
         return Err(CommandError::Refused(what));
     };
     let explanation = explanation(source, id, &fate);
     if json { print_json(&explanation) } else { print(&show(&explanation)) }
+}
+
+/// What retention may have to do with it that nothing is known of a message.
+fn removed(removed: &Removed) -> String {
+    let inbox = removed.inbox_before.map(|time| format!("of project messages that came before {time}"));
+    let parked = removed.parked_before.map(|time| format!("of parked ones dealt with before {time}"));
+    let gone: Vec<_> = [inbox, parked].into_iter().flatten().collect();
+    if gone.is_empty() {
+        return String::new();
+    }
+    format!(" it may have been removed by retention, which keeps no records {}", gone.join(" and "))
 }
 
 fn explanation<'a>(source: &'a str, id: &'a str, fate: &'a MessageFate) -> Explanation<'a> {
@@ -253,6 +267,7 @@ fn explanation<'a>(source: &'a str, id: &'a str, fate: &'a MessageFate) -> Expla
         entries,
         notices,
         parked: &fate.parked,
+        notices_removed: fate.notices_removed,
     }
 }
 
@@ -272,7 +287,10 @@ fn show(explanation: &Explanation<'_>) -> String {
     };
     head.extend(explanation.parked.iter().map(parked));
     let head = members(&head);
-    let told: Vec<_> = explanation.notices.iter().map(told).collect();
+    let mut told: Vec<_> = explanation.notices.iter().map(told).collect();
+    if explanation.notices_removed > 0 {
+        told.push(format!("retention removed {} alerts and hold events of it", explanation.notices_removed));
+    }
     let told = if told.is_empty() { String::new() } else { format!("\n\n{}", told.join("\n")) };
     if explanation.entries.is_empty() {
         return format!("{head}\n\nit moved no credits{told}");
@@ -307,16 +325,20 @@ fn show(explanation: &Explanation<'_>) -> String {
 /// What a notice says, in a line.
 fn told(notice: &ShownNotice<'_>) -> String {
     let ShownNotice { log_number, account_id, kind, body, .. } = notice;
+    format!("{log_number}  {kind} on {account_id}: {}", said(kind, body))
+}
+
+/// What a notice of this kind says, without where it stands and whom it is about.
+pub(super) fn said(kind: &str, body: &Map<String, Value>) -> String {
     let member = |name| body.get(name).and_then(text);
-    let what = match *kind {
+    match kind {
         "hold" => {
             let state = or_dash(member("state"));
             let (credits, project) = (or_dash(member("credits")), or_dash(member("project_id")));
             format!("a hold of {credits} for {project} is {state}{}", hold_details(body))
         }
         _ => [member("change"), member("severity")].into_iter().flatten().collect::<Vec<_>>().join(", "),
-    };
-    format!("{log_number}  {kind} on {account_id}: {what}")
+    }
 }
 
 /// Where a claim stands, or why it was refused, as its notice says.

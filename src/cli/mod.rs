@@ -4,6 +4,7 @@
 mod account;
 mod check_config;
 mod daemon;
+mod events;
 mod explain;
 mod migrate;
 mod organization;
@@ -12,6 +13,8 @@ mod parked;
 mod project;
 mod queue;
 mod quote;
+mod relay;
+mod retention;
 mod sandbox;
 mod streamed;
 mod stretch;
@@ -73,6 +76,15 @@ enum Command {
     /// What became of something.
     #[command(subcommand)]
     Explain(explain::ExplainCommand),
+    /// The events of the ledger: as they come, one, or an account's again.
+    #[command(subcommand)]
+    Events(events::EventsCommand),
+    /// Who publishes the events, and how far that has come.
+    #[command(subcommand)]
+    Relay(relay::RelayCommand),
+    /// Remove what is old, as the settings say.
+    #[command(subcommand)]
+    Retention(retention::RetentionCommand),
     /// Recompute the books from the entries alone, and say what differs.
     Verify,
     /// Private servers to try creditd on.
@@ -151,6 +163,9 @@ pub fn run() -> ExitCode {
         Command::Quote(arguments) => asynchronously(quote::run(arguments, config, json)),
         Command::Parked(command) => asynchronously(parked::run(command, config, json)),
         Command::Explain(command) => asynchronously(explain::run(command, config, json)),
+        Command::Events(command) => asynchronously(events::run(command, config, json)),
+        Command::Relay(command) => asynchronously(relay::run(command, config, json)),
+        Command::Retention(command) => asynchronously(retention::run(command, config, json)),
         Command::Verify => asynchronously(verify::run(config, json)),
     };
     match done {
@@ -181,7 +196,12 @@ async fn open_store_and_settings(config: Option<&Path>) -> Result<(Store, Settin
 
 /// The ledger that the settings name, if it can be read by this program.
 async fn open_store(config: Option<&Path>) -> Result<Store, CommandError> {
-    let store = Store::new(&Config::load(config)?.store_settings())?;
+    open_store_by(&Config::load(config)?).await
+}
+
+/// The same, by settings that were read already.
+async fn open_store_by(config: &Config) -> Result<Store, CommandError> {
+    let store = Store::new(&config.store_settings())?;
     store.check().await?;
     Ok(store)
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
 use super::CommandError;
@@ -51,12 +52,26 @@ pub(super) fn members(pairs: &[(&str, String)]) -> String {
 
 /// Prints a text.
 pub(super) fn print(text: &str) -> Result<(), CommandError> {
+    write(format!("{text}\n").as_bytes()).map(drop)
+}
+
+/// Writes bytes as they are. `false` where nobody reads any more, as `head` that has read enough.
+pub(super) fn write(bytes: &[u8]) -> Result<bool, CommandError> {
     let mut out = std::io::stdout().lock();
-    match writeln!(out, "{text}") {
-        // Whoever reads has read enough, as `head` has.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        done => done.map_err(|error| CommandError::System { what: "printing", error }),
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(CommandError::System { what: "printing", error }),
     }
+}
+
+/// Whether the pipe that is written to has lost its reader, which a write alone would tell too late where there
+/// is nothing to write.
+pub(super) fn nobody_reads() -> bool {
+    let out = std::io::stdout();
+    let mut asked = [PollFd::new(&out, PollFlags::empty())];
+    // Where it can't be told, the next write tells.
+    poll(&mut asked, Some(&Timespec::default())).is_ok() && asked[0].revents().contains(PollFlags::ERR)
 }
 
 /// Prints a value as JSON.

@@ -116,10 +116,12 @@ pub struct MessageFate {
     pub deliveries: i64,
     /// How often other data came under its key.
     pub conflicts: i64,
-    /// What it brought about: entries and notices, in order.
+    /// What it brought about: entries and notices, in order, as far as they are left.
     pub log: Vec<LogLine>,
     /// Where it is or was parked, and what else came under its key and is; oldest first.
     pub parked: Vec<ParkedSummary>,
+    /// How many notices of it retention has removed.
+    pub notices_removed: i64,
 }
 
 struct AccountColumns {
@@ -297,10 +299,13 @@ impl Store {
         .await?;
         let parked = self.parked_under(source, id).await?;
         let Some(row) = row else { return Ok(undecoded_fate(parked)) };
-        let log = match (row.log_first, row.log_last) {
-            (Some(first), Some(last)) => self.log_between(LogNumber(first), LogNumber(last)).await?,
-            _ => Vec::new(),
+        let (log, numbers) = match (row.log_first, row.log_last) {
+            (Some(first), Some(last)) => {
+                (self.log_between(LogNumber(first), LogNumber(last)).await?, last - first + 1)
+            }
+            _ => (Vec::new(), 0),
         };
+        let lines = i64::try_from(log.len()).unwrap_or(i64::MAX);
         Ok(Some(MessageFate {
             message_type: Some(row.r#type),
             outcome: row.outcome,
@@ -311,6 +316,7 @@ impl Store {
             conflicts: row.conflicts,
             log,
             parked,
+            notices_removed: numbers - lines,
         }))
     }
 
@@ -335,6 +341,7 @@ impl Store {
 fn undecoded_fate(parked: Vec<ParkedSummary>) -> Option<MessageFate> {
     let first = parked.first()?;
     Some(MessageFate {
+        notices_removed: 0,
         message_type: first.message_type.clone(),
         outcome: "parked".to_owned(),
         reason: Some(first.reason.clone()),

@@ -34,7 +34,7 @@ fn what_is_not_there_ends_with_1_and_says_where_to_look() {
 #[test]
 fn wrong_usage_ends_with_2() {
     let world = World::unmigrated();
-    let wrong: [&[&str]; 22] = [
+    let wrong: [&[&str]; 26] = [
         &[],
         &["account"],
         &["account", "show"],
@@ -57,6 +57,10 @@ fn wrong_usage_ends_with_2() {
         &["explain", "account", "a", "--from", "yesterday"],
         &["explain", "project", "p", "--to", "2026-02-30"],
         &["explain", "account", "a", "--from", "2026-13-01"],
+        &["relay"],
+        &["events", "tail", "--type", "balance"],
+        &["events", "tail", "--from", "1", "--since", "1h"],
+        &["events", "show", "one"],
     ];
     for arguments in wrong {
         let (code, said) = world.failure(arguments);
@@ -93,7 +97,15 @@ fn a_server_that_is_away_ends_a_command_with_3() {
     let nowhere = format!("postgres://creditd:secret@127.0.0.1:{port}/creditd");
     world.set("CREDITD__DATABASE__URL", &nowhere);
     world.set("CREDITD__DATABASE__OWNER_URL", &nowhere);
-    for command in [&["account", "list"][..], &["verify"], &["migrate"], &["parked", "list", "--json"]] {
+    for command in [
+        &["account", "list"][..],
+        &["verify"],
+        &["migrate"],
+        &["parked", "list", "--json"],
+        &["relay", "status"],
+        &["events", "tail"],
+        &["retention", "run"],
+    ] {
         let (code, said) = world.failure(command);
         assert_eq!(code, 3, "{command:?}: {said}");
         assert!(said.contains("PostgreSQL"), "{command:?}: {said}");
@@ -104,11 +116,14 @@ fn a_server_that_is_away_ends_a_command_with_3() {
 #[test]
 fn a_command_ends_well_when_nobody_reads_what_it_prints() {
     let world = World::new();
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 12] = [
         &["account", "list"],
         &["account", "list", "--json"],
         &["project", "list"],
         &["parked", "list"],
+        &["relay", "status"],
+        &["events", "tail"],
+        &["retention", "run", "--dry-run"],
         &["verify"],
         &["migrate"],
         &["check-config"],

@@ -30,6 +30,7 @@ fn explain_tells_the_outcome_the_reason_and_the_entries_of_a_message() {
         "entries",
         "id",
         "notices",
+        "notices_removed",
         "outcome",
         "parked",
         "reason",
