@@ -109,7 +109,7 @@ pub fn check_rules(rules: &[Rule]) -> Result<(), RuleError> {
 }
 
 /// The most that the level of a rule in credits may be.
-const LEVEL_CREDITS_MAX: i64 = 1_000_000_000_000;
+pub const LEVEL_CREDITS_MAX: i64 = 1_000_000_000_000;
 
 impl Rule {
     fn check(&self) -> Result<(), RuleError> {

@@ -89,7 +89,8 @@ id! {
     ProjectId
 }
 
-const POOL_PREFIX: &str = "pool:";
+/// What the id of each pool begins with, and of nothing else.
+pub const POOL_PREFIX: &str = "pool:";
 
 impl AccountId {
     /// An account id as a message may carry it: a pool's is not among them.
