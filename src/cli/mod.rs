@@ -3,6 +3,7 @@
 
 mod account;
 mod check_config;
+mod contract;
 mod daemon;
 mod explain;
 mod migrate;
@@ -65,6 +66,9 @@ enum Command {
     Explain(explain::ExplainCommand),
     /// Recompute the books from the entries alone, and say what differs.
     Verify,
+    /// The contract for other programs: AsyncAPI, JSON Schemas, examples.
+    #[command(subcommand)]
+    Contract(contract::ContractCommand),
     /// Private servers to try creditd on.
     Sandbox(sandbox::SandboxCommand),
     #[command(name = crate::sandbox::KEEPER_COMMAND, hide = true)]
@@ -127,6 +131,7 @@ pub fn run() -> ExitCode {
         Command::CheckConfig => return check_config::run(config, json),
         // The keeper's servers die with the thread that started them: it must be this one.
         Command::SandboxKeeper(args) => keeper::keep(&args).map_err(CommandError::from),
+        Command::Contract(command) => contract::run(&command, json),
         Command::Sandbox(command) => sandbox::run(command, config, json),
         Command::Run => daemon::run(config, json),
         Command::Migrate => asynchronously(migrate::run(config, json)),

@@ -106,7 +106,7 @@ members! {
 }
 
 members! {
-    /// A project's status, with whatever else is said of it.
+    /// It says the project's status too.
     struct StatusMember {
         /// In the upstream's own vocabulary; the settings say what each does to the credits.
         status: Arc<str> = required(text(WORD_CHARS_MAX)),
@@ -292,7 +292,7 @@ impl Data for OrganizationMembers {
 }
 
 members! {
-    /// Exactly one of both says whose credits.
+    /// Exactly one of `account_id` and `organization_id` says whose they are.
     struct TargetMembers {
         /// An account.
         account_id: Option<AccountId> = optional(id_of_no_pool(AccountId::parse_named)),

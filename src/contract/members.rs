@@ -15,10 +15,11 @@ pub(super) trait Members: Sized {
     fn describe(object: &mut ObjectSchema);
 }
 
-/// Members of one object that are declared apart, because others share some of them.
+/// Members of one object that are declared apart, because others share some of them. The first are read first;
+/// the second are what the object is about.
 impl<First: Members, Second: Members> Members for (First, Second) {
     fn about() -> String {
-        format!("{} {}", First::about(), Second::about())
+        format!("{} {}", Second::about(), First::about())
     }
 
     fn read(fields: &Fields) -> Result<Self, Wrong> {
@@ -44,8 +45,17 @@ impl ObjectSchema {
     pub(super) fn member<T>(&mut self, name: &'static str, says: &[&str], member: &impl Member<T>) {
         let mut schema = member.schema();
         schema["description"] = json!(sentences(says));
-        self.properties.insert(name.to_owned(), schema);
         if member.is_required() {
+            self.required_member(name, schema);
+        } else {
+            self.properties.insert(name.to_owned(), schema);
+        }
+    }
+
+    /// Adds a member that must be there, or replaces one that must.
+    pub(super) fn required_member(&mut self, name: &'static str, schema: Schema) {
+        self.properties.insert(name.to_owned(), schema);
+        if !self.required.contains(&name) {
             self.required.push(name);
         }
     }

@@ -11,7 +11,9 @@ mod kinds;
 mod lists;
 mod members;
 pub mod outbound;
+pub mod published;
 pub mod raw;
+mod samples;
 
 #[cfg(test)]
 mod tests;

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::balance::{Balance, Queued};
 use super::moment::Timestamp;
 
 /// How urgently somebody must act.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Good to know.
@@ -20,14 +21,14 @@ pub enum Severity {
 }
 
 /// What a rule looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
     /// Available credits in percent of total.
     AvailablePercent,
     /// Available credits.
     AvailableCredits,
-    /// Projects that wait for credits. Only the built-in rule [`QUEUE_BLOCKED`] measures it.
+    /// Projects that wait for credits. Only the built-in rule `queue_blocked` measures it.
     QueuedProjects,
 }
 
@@ -47,7 +48,7 @@ fn margin_default() -> i64 {
 
 /// A threshold. It is raised at or below `level` and resolved strictly above `level` plus `margin`, so that
 /// a balance that teeters on it raises once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// Its name, unique in its list.
@@ -183,7 +184,7 @@ pub struct Raised {
 }
 
 /// A raised rule as an alert tells it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RaisedRule {
     /// The rule.
     #[serde(flatten)]
@@ -193,7 +194,7 @@ pub struct RaisedRule {
 }
 
 /// Why a rule is no longer raised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Resolution {
     /// The balance is above the level and its margin again.
@@ -203,7 +204,7 @@ pub enum Resolution {
 }
 
 /// A rule that was raised and is no longer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Resolved {
     /// The rule's name.
     pub name: Arc<str>,
@@ -214,7 +215,7 @@ pub struct Resolved {
 }
 
 /// How what is raised changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// From none to some.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::alert::{Change, RaisedRule, Resolved, Severity};
@@ -70,7 +71,7 @@ impl NoticeBody {
 }
 
 /// A balance as events show it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ShownBalance {
     /// All that may be used at a time.
     pub total: Credits,
@@ -90,7 +91,7 @@ impl From<Balance> for ShownBalance {
 }
 
 /// What changed in what is raised for an account, and what a person needs to act on it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AlertBody {
     /// How what is raised changed.
     pub change: Change,
@@ -115,7 +116,7 @@ pub struct AlertBody {
 }
 
 /// Whom to turn to about an account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Contact {
     /// In which capacity.
     pub role: ContactRole,
@@ -124,7 +125,7 @@ pub struct Contact {
 }
 
 /// In which capacity somebody is to be turned to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ContactRole {
     /// For standalone and connected accounts.
@@ -134,7 +135,7 @@ pub enum ContactRole {
 }
 
 /// A project that holds credits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Holder {
     /// Which project.
     pub project_id: ProjectId,
@@ -152,7 +153,7 @@ pub struct Holder {
 }
 
 /// A claim that waits or was refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HoldBody {
     /// Which of both.
     pub state: HoldState,
@@ -178,7 +179,7 @@ pub struct HoldBody {
 }
 
 /// Whether a claim waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HoldState {
     /// It waits.
@@ -188,7 +189,7 @@ pub enum HoldState {
 }
 
 /// Why a claim can't be placed now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Obstacle {
     /// Too few credits are available.
@@ -200,7 +201,7 @@ pub enum Obstacle {
 }
 
 /// How many credits an account lacks for a claim, not counting what waits ahead of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Shortfall {
     /// Which account: the project's own, or its pool.
     pub account_id: AccountId,
@@ -209,7 +210,7 @@ pub struct Shortfall {
 }
 
 /// A limit that a project exceeds by itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Aside {
     /// Whose limit: the project's own account, or its pool.
     pub account_id: AccountId,

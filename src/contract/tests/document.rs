@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::super::facts::INBOUND_TYPES;
 use super::super::inbound::decode;
 use super::super::outbound::{StoredNotice, of_entry, of_notice};
-use super::{events, raw, structured};
+use super::super::samples::{self, LEDGER};
+use super::{raw, structured};
 use crate::ledger::outcome::ParkReason;
 
 const DOCUMENT: &str = include_str!("../../../docs/contract.md");
@@ -49,9 +50,9 @@ fn each_member_of_an_inbound_example_is_read() {
 #[test]
 fn the_examples_of_events_are_what_is_published() {
     let published = [
-        of_entry("creditd/creditd", &events::entry()),
-        of_notice("creditd/creditd", &StoredNotice::from(&events::alert())),
-        of_notice("creditd/creditd", &StoredNotice::from(&events::hold())),
+        of_entry(LEDGER, &samples::entry()),
+        of_notice(LEDGER, &StoredNotice::from(&samples::raised_alert())),
+        of_notice(LEDGER, &StoredNotice::from(&samples::queued_hold())),
     ];
     let examples = examples_between("## What goes out", "### What a consumer may rely on");
     assert_eq!(examples.len(), published.len());
