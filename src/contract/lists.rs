@@ -74,7 +74,7 @@ impl Kind<Arc<[Rule]>> for AlertRules {
     fn schema(&self) -> Schema {
         let percent_rules = json!({
             "if": {"properties": {"measure": {"const": "available_percent"}}},
-            "then": {"properties": {"level": {"maximum": 99}}},
+            "then": {"properties": {"level": {"type": "integer", "maximum": 99}}},
         });
         let rule = checked_later(object::<RuleMembers>(), || percent_rules.clone());
         list(alert::RULES_MAX, rule).schema()
