@@ -41,7 +41,7 @@ members! {
     /// What else is said about a message.
     struct ContextMembers {
         /// When it happened, RFC 3339, cut to microseconds. Required where the ledger's `order` is `time`. As
-        /// a header it may be an AMQP timestamp. It must be a day of the calendar, which a schema can't say.
+        /// a header it may be an AMQP timestamp.
         time: Option<Timestamp> = optional(timestamp()),
         /// JSON, where it is given.
         datacontenttype: () = checked(json_content_type()),

@@ -20,10 +20,10 @@ pub(super) type Schema = Value;
 const PRINTABLE: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
 /// The regular expression of an id's characters.
 const ID_CHARACTERS: &str = "^[A-Za-z0-9._:@/-]+$";
-/// The form of RFC 3339. How many days a month has is beyond it.
+/// The form of RFC 3339. How many days a month has, and where a leap second may be, is beyond it.
 const RFC_3339: &str = concat!(
-    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt ]",
-    r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt]",
+    r"([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
 );
 
 /// A kind of value: what a good one becomes, or what is wrong with the one at that place; and which are good.

@@ -17,7 +17,7 @@ const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 fn inbound_limits() -> String {
     format!(
         "Unknown members and attributes are ignored, and one that is null counts as left out. Numbers are \
-         written without a point: `5.0` is refused. The body has at most {BODY_BYTES_MAX} bytes and is nested \
+         written without a point: `5.0` is refused. Times are of days that the calendar has. The body has at most {BODY_BYTES_MAX} bytes and is nested \
          at most 127 levels deep; no member appears twice in an object, and no text contains U+0000."
     )
 }
