@@ -47,6 +47,18 @@ fn each_member_of_an_inbound_example_is_read() {
     }
 }
 
+/// What is shown here is what is in `docs/examples`, which the schemas are held to.
+#[test]
+fn each_example_of_the_document_is_among_the_published_ones() {
+    for example in examples_between("## What comes in", "### What a consumer may rely on") {
+        let shown: Value = serde_json::from_str(example).unwrap();
+        let file =
+            format!("{}/docs/examples/{}.json", env!("CARGO_MANIFEST_DIR"), shown["type"].as_str().unwrap());
+        let published: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        assert_eq!(shown, published, "{file}");
+    }
+}
+
 #[test]
 fn the_examples_of_events_are_what_is_published() {
     let published = [

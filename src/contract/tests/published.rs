@@ -277,13 +277,13 @@ fn places(pointer: &str, value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(members) => members.iter().for_each(|(name, member)| inside(name, member)),
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(place, item)| inside(&place.to_string(), item))
+            items.iter().enumerate().for_each(|(place, item)| inside(&place.to_string(), item));
         }
         _ => {}
     }
 }
 
-fn mutated(mut event: Value, place: &prop::sample::Index, mutation: &Mutation) -> Value {
+fn mutated(mut event: Value, place: prop::sample::Index, mutation: &Mutation) -> Value {
     let mut all = Vec::new();
     places("", &event, &mut all);
     let pointer = place.get(&all);
@@ -326,7 +326,7 @@ proptest! {
         spoilt["datacontenttype"] = json!("application/json");
         spoilt["data_base64"] = Value::Null;
         for (place, mutation) in &changes {
-            spoilt = mutated(spoilt, place, mutation);
+            spoilt = mutated(spoilt, *place, mutation);
         }
         assert_agreement(message_type, &spoilt)?;
     }
@@ -346,7 +346,7 @@ proptest! {
         } else {
             ("price_list.changed.v1", json!({"prices": {"photo": 5, "a/b": 0}, "effective_at": "2026-01-01T00:00:00Z"}))
         };
-        assert_agreement(message_type, &mutated(event(message_type, &data), &place, &mutation))?;
+        assert_agreement(message_type, &mutated(event(message_type, &data), place, &mutation))?;
     }
 
     #[test]
