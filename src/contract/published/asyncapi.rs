@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::schema_path;
 use super::text::yaml;
-use super::{schema_path, schemas};
 use crate::contract::attributes::{ContextMembers, NameMembers};
 use crate::contract::facts::{INBOUND_TYPES, InboundType};
 use crate::contract::kinds::Schema;
@@ -21,6 +21,8 @@ const QUEUE: &str = "creditd.projects";
 const EVENTS_EXCHANGE: &str = "creditd.events";
 /// The channel that stands for the queue.
 const QUEUE_CHANNEL: &str = "inbound_queue";
+/// The schema that the headers of all types share in binary mode.
+const BINARY_HEADERS: &str = "binary_headers";
 /// What the names of attributes begin with in the headers of binary mode.
 const HEADER_PREFIX: &str = "cloudEvents:";
 
@@ -71,7 +73,7 @@ pub(super) fn document() -> String {
         ("servers", servers()),
         ("channels", channels()),
         ("operations", operations()),
-        ("components", json!({"messages": messages()})),
+        ("components", json!({"messages": messages(), "schemas": {BINARY_HEADERS: binary_headers()}})),
     ])
 }
 
@@ -246,10 +248,16 @@ fn parsed(event: &[u8]) -> Value {
 
 /// The headers of an inbound type in binary mode.
 fn headers_of(inbound: &InboundType) -> Schema {
+    let own = json!({format!("{HEADER_PREFIX}type"): {"const": inbound.name}});
+    let shared = format!("#/components/schemas/{BINARY_HEADERS}");
+    json!({"type": "object", "allOf": [{"$ref": shared}, {"properties": own}]})
+}
+
+/// The headers of any inbound type in binary mode.
+fn binary_headers() -> Schema {
     let mut attributes = ObjectSchema::default();
     NameMembers::describe(&mut attributes);
     ContextMembers::describe(&mut attributes);
-    attributes.required_member("type", schemas::type_name(inbound.name));
     let mut headers = attributes
         .into_schema("Each attribute as a header. Upper and lower case of their names don't matter.");
     // AMQP has a type of its own for times.

@@ -40,7 +40,7 @@ pub(super) fn of_inbound(inbound: &InboundType) -> Schema {
 }
 
 /// The schema of the attribute `type` of one type.
-pub(super) fn type_name(name: &str) -> Schema {
+fn type_name(name: &str) -> Schema {
     json!({"type": "string", "const": name, "description": "What happened."})
 }
 
