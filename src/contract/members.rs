@@ -78,10 +78,7 @@ impl ObjectSchema {
         schema.insert("description".to_owned(), json!(about));
         schema.insert("type".to_owned(), json!("object"));
         schema.insert("properties".to_owned(), Value::Object(properties));
-        // An empty list is good from draft 6 on only.
-        if !required.is_empty() {
-            schema.insert("required".to_owned(), json!(required));
-        }
+        schema.insert("required".to_owned(), json!(required));
         Value::Object(schema)
     }
 }

@@ -1,5 +1,9 @@
 //! The contract for other programs: an AsyncAPI document, a JSON Schema for each type, and examples. All of
 //! it follows from the types that are read and written; nothing of it is kept by hand but the inbound examples.
+//!
+//! A new member needs its line at its type, with its documentation. A new type needs its line in
+//! [`INBOUND_TYPES`] and an example in `docs/examples`, or its line in [`OUTBOUND_TYPES`] and a sample. Then
+//! `creditd contract write docs` makes the files anew.
 
 mod asyncapi;
 mod schemas;
