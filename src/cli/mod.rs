@@ -3,6 +3,7 @@
 
 mod account;
 mod check_config;
+mod contract;
 mod daemon;
 mod events;
 mod explain;
@@ -87,6 +88,9 @@ enum Command {
     Retention(retention::RetentionCommand),
     /// Recompute the books from the entries alone, and say what differs.
     Verify,
+    /// The contract for other programs: AsyncAPI, JSON Schemas, examples.
+    #[command(subcommand)]
+    Contract(contract::ContractCommand),
     /// Private servers to try creditd on.
     Sandbox(sandbox::SandboxCommand),
     #[command(name = crate::sandbox::KEEPER_COMMAND, hide = true)]
@@ -153,6 +157,7 @@ pub fn run() -> ExitCode {
         Command::CheckConfig => return check_config::run(config, json),
         // The keeper's servers die with the thread that started them: it must be this one.
         Command::SandboxKeeper(args) => keeper::keep(&args).map_err(CommandError::from),
+        Command::Contract(command) => contract::run(&command, json),
         Command::Sandbox(command) => sandbox::run(command, config, json),
         Command::Run => daemon::run(config, json),
         Command::Migrate => asynchronously(migrate::run(config, json)),

@@ -1,13 +1,19 @@
 //! The contract: what comes in and goes out, as CloudEvents 1.0 (DESIGN 2; `docs/contract.md`). Pure code
 //! between the bytes on the wire and the core's types.
 
+mod attributes;
 mod cloudevent;
 mod facts;
 mod fields;
 pub mod inbound;
 mod json;
+mod kinds;
+mod lists;
+mod members;
 pub mod outbound;
+pub mod published;
 pub mod raw;
+mod samples;
 
 #[cfg(test)]
 mod tests;

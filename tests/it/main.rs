@@ -6,6 +6,7 @@ mod bad_input;
 mod broker;
 mod commands;
 mod config;
+mod contract;
 mod daemon;
 mod events;
 mod faults;

@@ -1,5 +1,6 @@
 //! The commands, from outside: what they print for programs and for people, and how they end.
 
+mod contract;
 mod ends;
 mod histories;
 mod messages;
