@@ -55,5 +55,6 @@ pub(super) async fn apply_due(store: &Store) -> Result<Done, StoreError> {
         let key = &row.key;
         info!(source = %key.source, id = %key.id, "what was due is applied");
     }
-    Ok(Done { wrote_log: !changes.log.is_empty(), appeared: !changes.appeared.is_empty(), more: true })
+    let (wrote_log, appeared) = (!changes.log.is_empty(), !changes.appeared.is_empty());
+    Ok(Done { wrote_log, appeared, more: !received.first.is_empty() })
 }
