@@ -93,6 +93,3 @@ alter table inbox
     add column fact  jsonb,
     add column actor text,
     add column note  text;
-
--- What the version before could not do is offered again.
-update parked set due = true where reason = 'unsupported' and done_at is null;
