@@ -5,6 +5,7 @@ mod ends;
 mod histories;
 mod messages;
 mod parked;
+mod queues;
 mod reports;
 mod tables;
 

@@ -51,6 +51,7 @@ fn an_organizations_own_list_prices_its_accounts_work() {
         Message::organization("o1", "acme", 1, 50),
         Message::account("a1", "member", 1, member),
     ]);
+    world.wait_for_messages(&["l2"]);
     wait_until("the own list came", || world.explain("l2")["outcome"] == "applied");
     let both = json!([{ "type": "photo", "quantity": 2 }, { "type": "song", "quantity": 1 }]);
     world.publish(&[brief("p1", "mixed", "member", &both)]);
