@@ -4,7 +4,6 @@
 
 mod apply;
 pub mod backoff;
-mod batch;
 mod due;
 mod health;
 mod intake;
@@ -12,7 +11,6 @@ pub mod notify;
 pub mod progress;
 mod relay;
 mod run;
-mod settings;
 mod signals;
 
 pub use run::{DaemonError, Reload, run};

@@ -8,7 +8,7 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use time::OffsetDateTime;
 
 use super::inbox::{self, InboxRow, Repeated};
-use super::parked::{self, Parcel};
+use super::parked::{self, Parcel, ParkedRow};
 use super::rows::Table;
 use super::{Store, StoreError, load, save};
 use crate::ledger::account::Account;
@@ -94,14 +94,8 @@ impl Store {
             Ok(transaction) => transaction,
             Err(error) => return Err(self.unreachable(error).await),
         };
-        let row = sqlx::query_as!(
-            LedgerRecord,
-            "select log_last, ticket_last, price_list_last, settings, settings_number, last_at
-               from ledger for update"
-        )
-        .fetch_one(&mut *transaction)
-        .await?;
-        Ok(Batch { transaction, ledger: row.try_into()? })
+        let ledger = lock(&mut transaction).await?;
+        Ok(Batch { transaction, ledger })
     }
 
     /// A snapshot of the ledger as it is now, to see what would come of inputs.
@@ -122,6 +116,18 @@ impl Store {
         let settings = row.settings.map(|json| Table("ledger").json("settings", json)).transpose()?;
         Ok((settings, row.settings_number))
     }
+}
+
+/// Locks the ledger; waits for who has it.
+async fn lock(connection: &mut PgConnection) -> Result<LedgerRow, StoreError> {
+    let row = sqlx::query_as!(
+        LedgerRecord,
+        "select log_last, ticket_last, price_list_last, settings, settings_number, last_at
+               from ledger for update"
+    )
+    .fetch_one(connection)
+    .await?;
+    row.try_into()
 }
 
 impl Batch {
@@ -186,6 +192,17 @@ impl Batch {
         }
         parked::mark_due(connection, &changes.appeared).await?;
         save::ledger(connection, &changes.ledger, self.ledger.last_at.max(now)).await
+    }
+
+    /// Goes on after what was saved, in the same transaction: for a rehearsal, which is taken back in the end.
+    pub async fn go_on(mut self) -> Result<Self, StoreError> {
+        self.ledger = lock(&mut self.transaction).await?;
+        Ok(self)
+    }
+
+    /// Parked messages whose reason may have gone, as [`Store::due_messages`] tells them.
+    pub async fn due_messages(&mut self, limit: i64) -> Result<Vec<ParkedRow>, StoreError> {
+        parked::due(&mut self.transaction, limit).await
     }
 
     /// Makes it all stand.
