@@ -5,6 +5,7 @@ mod account;
 mod check_config;
 mod daemon;
 mod explain;
+mod import;
 mod migrate;
 mod organization;
 mod output;
@@ -12,6 +13,7 @@ mod parked;
 mod project;
 mod queue;
 mod quote;
+mod reconcile;
 mod sandbox;
 mod verify;
 
@@ -20,6 +22,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::adoption::AdoptionError;
 use crate::broker::{BrokerError, PublishError};
 use crate::config::{Config, ConfigError};
 use crate::daemon::DaemonError;
@@ -73,6 +76,10 @@ enum Command {
     Explain(explain::ExplainCommand),
     /// Recompute the books from the entries alone, and say what differs.
     Verify,
+    /// Take over the accounts, plans and running projects of an existing system.
+    Import(import::ImportArgs),
+    /// Hold the upstream's list of projects against the books, say what differs, and repair it if asked to.
+    Reconcile(reconcile::ReconcileArgs),
     /// Private servers to try creditd on.
     Sandbox(sandbox::SandboxCommand),
     #[command(name = crate::sandbox::KEEPER_COMMAND, hide = true)]
@@ -96,6 +103,11 @@ enum CommandError {
     Daemon(#[from] DaemonError),
     #[error(transparent)]
     Logging(#[from] LoggingError),
+    #[error(transparent)]
+    Adoption(#[from] AdoptionError),
+    /// What was given can't be used. The text says all there is to say.
+    #[error("{0}")]
+    Usage(String),
     /// What was asked for is not there, or differs. The text says all there is to say.
     #[error("{0}")]
     Refused(String),
@@ -110,8 +122,16 @@ impl CommandError {
     fn exit_code(&self) -> u8 {
         match self {
             CommandError::Config(_)
-            | CommandError::Daemon(DaemonError::Config(_) | DaemonError::Order(_)) => 2,
-            CommandError::Store(error) if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) => 3,
+            | CommandError::Daemon(DaemonError::Config(_) | DaemonError::Order(_))
+            | CommandError::Usage(_)
+            | CommandError::Adoption(
+                AdoptionError::File(_) | AdoptionError::Mistakes(_) | AdoptionError::OrderDiffers { .. },
+            ) => 2,
+            CommandError::Store(error) | CommandError::Adoption(AdoptionError::Store(error))
+                if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) =>
+            {
+                3
+            }
             CommandError::Broker(error) if !error.is_permanent() => 3,
             CommandError::Publish(_) => 3,
             CommandError::Daemon(DaemonError::Ended(_)) => 70,
@@ -119,6 +139,7 @@ impl CommandError {
             | CommandError::Broker(_)
             | CommandError::Sandbox(_)
             | CommandError::Daemon(_)
+            | CommandError::Adoption(_)
             | CommandError::Logging(_)
             | CommandError::Refused(_)
             | CommandError::Said
@@ -146,6 +167,8 @@ pub fn run() -> ExitCode {
         Command::Parked(command) => asynchronously(parked::run(command, config, json)),
         Command::Explain(command) => asynchronously(explain::run(command, config, json)),
         Command::Verify => asynchronously(verify::run(config, json)),
+        Command::Import(args) => asynchronously(import::run(args, config, json)),
+        Command::Reconcile(args) => asynchronously(reconcile::run(args, config, json)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

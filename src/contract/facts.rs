@@ -53,26 +53,31 @@ pub(super) const INBOUND_TYPES: [InboundType; 9] = [
 ];
 
 fn project_status_changed(data: &Fields) -> Result<Fact, Wrong> {
+    listed_project(data).map(Fact::Project)
+}
+
+/// A project with its status, as a message or the upstream's list of projects says it.
+pub(super) fn listed_project(data: &Fields) -> Result<ProjectFact, Wrong> {
     let status = data.required("status", text(WORD_CHARS_MAX))?;
     project(data, Some(status))
 }
 
 fn project_amended(data: &Fields) -> Result<Fact, Wrong> {
-    project(data, None)
+    project(data, None).map(Fact::Project)
 }
 
-fn project(data: &Fields, status: Option<Arc<str>>) -> Result<Fact, Wrong> {
+fn project(data: &Fields, status: Option<Arc<str>>) -> Result<ProjectFact, Wrong> {
     let credits = data.optional("credits", credits_from(0))?;
     let deliverables = data.optional("deliverables", list(LINES_MAX, deliverable))?;
     let by_list = || deliverables.map(|lines| Price::Deliverables(lines.into()));
-    Ok(Fact::Project(ProjectFact {
+    Ok(ProjectFact {
         project_id: data.required("project_id", id(ProjectId::parse))?,
         account_id: data.required("account_id", id(AccountId::parse_named))?,
         status,
         price: credits.map(Price::Credits).or_else(by_list),
         final_credits: data.optional("final_credits", credits_from(0))?,
         name: data.optional("name", text(NAME_CHARS_MAX))?,
-    }))
+    })
 }
 
 fn deliverable(path: &Path, value: &Value) -> Result<Deliverable, Wrong> {

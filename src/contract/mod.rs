@@ -6,6 +6,7 @@ mod facts;
 mod fields;
 pub mod inbound;
 mod json;
+pub mod line;
 pub mod outbound;
 pub mod raw;
 

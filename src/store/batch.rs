@@ -10,17 +10,18 @@ use time::OffsetDateTime;
 use super::inbox::{self, InboxRow, Repeated};
 use super::parked::{self, Parcel, ParkedRow};
 use super::rows::Table;
+use super::standing::{self, Standing};
 use super::{Store, StoreError, load, save};
 use crate::ledger::account::Account;
 use crate::ledger::books::{Books, Changes, Decision, LedgerState, Need, Shelf, Stop};
 use crate::ledger::entry::LogNumber;
-use crate::ledger::ids::{AccountId, MessageKey};
+use crate::ledger::ids::{AccountId, MessageKey, ProjectId};
 use crate::ledger::inbox::Inbox;
 use crate::ledger::input::{Deliverable, Input};
 use crate::ledger::moment::Timestamp;
 use crate::ledger::outcome::Refusal;
 use crate::ledger::price::PricedLine;
-use crate::ledger::project::Ticket;
+use crate::ledger::project::{Project, Ticket};
 use crate::ledger::settings::Settings;
 
 /// A transaction that has locked the ledger. Dropped before [`Batch::commit`], it leaves no trace.
@@ -200,9 +201,19 @@ impl Batch {
         Ok(self)
     }
 
+    /// A project as it is now that nobody else can be changing it; `None` where nobody has named it yet.
+    pub async fn project(&mut self, id: &ProjectId) -> Result<Option<Project>, StoreError> {
+        load::project(&mut self.transaction, id).await
+    }
+
     /// Parked messages whose reason may have gone, as [`Store::due_messages`] tells them.
     pub async fn due_messages(&mut self, limit: i64) -> Result<Vec<ParkedRow>, StoreError> {
         parked::due(&mut self.transaction, limit).await
+    }
+
+    /// How things stand, as [`Store::standing`] tells it.
+    pub async fn standing(&mut self) -> Result<Standing, StoreError> {
+        standing::standing(&mut self.transaction).await
     }
 
     /// Makes it all stand.

@@ -7,6 +7,7 @@
 //! transaction to the pool): time limits are the server's, set on every connection.
 
 mod batch;
+mod comparison;
 mod due;
 mod error;
 mod inbox;
@@ -19,6 +20,7 @@ mod reports;
 mod rows;
 mod save;
 pub mod schema;
+mod standing;
 mod verify;
 mod versions;
 
@@ -26,6 +28,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 pub use batch::{Batch, Decided, Preview, Received};
+pub use comparison::Comparison;
 pub use error::{Remedy, StoreError};
 pub use inbox::{InboxRow, Repeated, Said};
 pub use log::LogLine;
@@ -36,6 +39,7 @@ pub use reports::{AccountRow, MessageFate, OrganizationRow, ParkedSummary, Proje
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
+pub use standing::{OverLimit, ParkedGroup, Standing, Waiting};
 pub use verify::{Finding, Progress, Verification};
 
 /// How to reach the database.
