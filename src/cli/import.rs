@@ -212,7 +212,7 @@ fn parked(standing: &Standing) -> Option<String> {
         let waits_for = or_dash(group.waits_for.as_ref());
         vec![group.reason.clone(), waits_for, group.messages.to_string(), group.detail.clone()]
     });
-    let head = format!("{parked} messages are parked in the ledger, {parked_imported} of them imported");
+    let head = format!("parked in the ledger: {parked}, of them imported: {parked_imported}");
     (*parked > 0).then(|| format!("{head}\n{}", table(&columns, rows)))
 }
 
@@ -230,7 +230,7 @@ fn over_limit(standing: &Standing) -> Option<String> {
             .chain(credits.map(|credits| credits.to_string()))
             .collect()
     });
-    let head = format!("{} accounts are over limit: nothing new is held for them", standing.over_limit);
+    let head = format!("accounts over limit, for which nothing new is held: {}", standing.over_limit);
     (standing.over_limit > 0).then(|| format!("{head}\n{}", table(&columns, rows)))
 }
 
@@ -245,6 +245,6 @@ fn waiting(standing: &Standing) -> Option<String> {
         let numbers = [account.projects, account.credits, account.available];
         std::iter::once(account.account_id.clone()).chain(numbers.map(|number| number.to_string())).collect()
     });
-    let head = format!("{} projects wait for credits", standing.waiting);
+    let head = format!("projects that wait for credits: {}", standing.waiting);
     (standing.waiting > 0).then(|| format!("{head}\n{}", table(&columns, rows)))
 }

@@ -198,7 +198,10 @@ fn in_words(aspect: Aspect, difference: &Difference) -> String {
             both("status", &|side| format!("{} ({})", or_dash(side.status.as_ref()), side.effect.as_str()))
         }
         Aspect::Status => both("status", &|side| or_dash(side.status.as_ref())),
-        Aspect::ReleasedHere => both("hold released by command:", &|side| or_dash(side.status.as_ref())),
+        Aspect::ReleasedHere => {
+            let listed = listed.and_then(|side| side.status.as_ref());
+            format!("hold released by command, listed as {}", or_dash(listed))
+        }
         Aspect::Price => both("price", &|side| match (&side.credits, &side.deliverables) {
             (Some(credits), _) => credits.to_string(),
             (None, Some(_)) => "unknown".to_owned(),
@@ -260,27 +263,23 @@ fn repaired_text(difference: &Difference, repaired: &Repaired) -> String {
                 if *hold_refused { ", but its hold was refused by its account's policy" } else { "" };
             format!("{project}: repaired{refused}; creditd explain message {message}")
         }
-        Repaired::Refused(detail) => format!("{project}: refused, {detail}{}", what_to_do(difference)),
+        Repaired::Refused(detail) => format!("{project}: refused, {detail}; {WHAT_TO_DO}"),
         Repaired::ChangedMeanwhile => format!("{project}: changed while it was compared, and left alone"),
         Repaired::LeftAlone(why) => format!("{project}: left alone; {why}"),
     }
 }
 
-/// A project can't be repaired before its account is known.
-fn what_to_do(difference: &Difference) -> String {
-    let listed = difference.upstream.as_ref().map(|side| &side.account_id);
-    let account = listed.map_or_else(String::new, |account| format!(" (its account is {account})"));
-    format!("; mend that first, by `creditd import` or by a command, and run this again{account}")
-}
+/// What to do about a refusal, for it says what stands in the way.
+const WHAT_TO_DO: &str = "mend that first, by `creditd import` or by a command, and run this again";
 
 fn repaired_json(difference: &Difference, repaired: &Repaired) -> Value {
     let mut shown = match repaired {
         Repaired::Done { message, hold_refused } => json!({
             "outcome": "done", "hold_refused": hold_refused, "source": message.source, "id": message.id,
         }),
-        Repaired::Refused(detail) => json!({
-            "outcome": "refused", "detail": format!("{detail}{}", what_to_do(difference)),
-        }),
+        Repaired::Refused(detail) => {
+            json!({ "outcome": "refused", "detail": format!("{detail}; {WHAT_TO_DO}") })
+        }
         Repaired::ChangedMeanwhile => json!({ "outcome": "changed_meanwhile" }),
         Repaired::LeftAlone(why) => json!({ "outcome": "left_alone", "detail": why }),
     };
