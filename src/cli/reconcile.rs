@@ -163,7 +163,7 @@ fn show_step(bar: &ProgressBar, step: Step) {
         Step::Checking(done, total) => show_progress(bar, "checking", done, total),
         Step::Comparing(done, total) => show_progress(bar, "comparing", done, total),
         Step::Searching(found) => {
-            show_progress(bar, "looking for projects that are not listed", found, found)
+            show_progress(bar, "looking for projects that are not listed", found, found);
         }
     }
 }

@@ -8,7 +8,7 @@ fn here() -> Project {
     let version = version(Some(3), Some("2026-01-03T00:00:00Z"));
     let mut project = Project::new(ProjectId::parse("p").unwrap());
     project.account.set(Some(Some(account("studio"))), &version);
-    project.status.set(Some(status("in_progress", Effect::Hold)), &version);
+    project.status.set(Some(Some(status("in_progress", Effect::Hold))), &version);
     let price = PriceTag { said: Price::Credits(Credits(50)), credits: Some(Credits(50)) };
     project.price.set(Some(Some(price)), &version);
     project.held = Credits(50);
@@ -24,8 +24,8 @@ fn account(id: &str) -> AccountId {
     AccountId::parse(id).unwrap()
 }
 
-fn status(name: &str, effect: Effect) -> Option<Status> {
-    Some(Status { name: name.into(), effect, stage: 0 })
+fn status(name: &str, effect: Effect) -> Status {
+    Status { name: name.into(), effect, stage: 0 }
 }
 
 fn settings(order: Order) -> Settings {
@@ -154,8 +154,8 @@ fn a_list_older_than_the_books_says_nothing_about_them() {
 #[test]
 fn a_release_by_command_is_told_and_left_alone_until_the_upstream_moves_on() {
     let mut project = here();
-    let released = status("released_by_operator", Effect::Release);
-    project.released_from = status("in_progress", Effect::Hold);
+    let released = Some(status("released_by_operator", Effect::Release));
+    project.released_from = Some(status("in_progress", Effect::Hold));
     project.status = Register::stored(released, project.status.version().cloned());
     project.held = Credits::ZERO;
     let found = difference(Some(&project), &serde_json::json!({}));

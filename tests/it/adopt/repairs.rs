@@ -1,10 +1,17 @@
 //! What the ledger lacks, told it by command.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use creditd::command::{Answer, CLI_SOURCE, Order, give_if_as_seen};
+use creditd::ledger::ids::ProjectId;
+use creditd::ledger::input::{Command, Existence, Fact, HoldCommand};
+use creditd::store::{Store, StoreSettings};
 use serde_json::{Value, json};
 
 use super::lists::{books, list, reconcile};
 use super::on;
-use crate::support::{Message, World};
+use crate::support::{Message, World, blocking};
 
 const REPAIR: [&str; 5] = ["--repair", "--reason", "moved over", "--actor", "kim"];
 
@@ -106,4 +113,35 @@ fn what_cannot_be_repaired_is_refused_with_what_to_do() {
         assert!(super::said(&output).contains(expected), "{more:?}: {}", super::said(&output));
     }
     world.assert_verified();
+}
+
+#[test]
+fn a_project_that_changed_since_it_was_compared_is_left_alone() {
+    let world = books();
+    let id = ProjectId::parse("same").unwrap();
+    let command = Command { actor: "kim".into(), reason: None, object: Existence::Any };
+    let release = Fact::HoldReleased(HoldCommand { project_id: id.clone() });
+    let order = || Order::new(CLI_SOURCE, command.clone(), release.clone());
+    blocking(async {
+        let store = Store::new(&StoreSettings {
+            url: world.database_url.clone().into(),
+            schema: "creditd".to_owned(),
+            statement_timeout: Duration::from_secs(30),
+            lock_timeout: Duration::from_secs(10),
+            connections_max: 2,
+        });
+        let store = store.unwrap();
+        let settings = Arc::new(store.settings().await.unwrap().0.unwrap());
+        let mut batch = store.begin().await.unwrap();
+        let seen = batch.project(&id).await.unwrap();
+        batch.roll_back().await.unwrap();
+
+        let nothing = give_if_as_seen(&store, &settings, &order(), (&id, None)).await.unwrap();
+        assert!(nothing.is_none(), "there is a project, and none was seen");
+        let first = give_if_as_seen(&store, &settings, &order(), (&id, seen.as_ref())).await.unwrap();
+        assert!(matches!(first, Some(Answer::Done(_))));
+        let second = give_if_as_seen(&store, &settings, &order(), (&id, seen.as_ref())).await.unwrap();
+        assert!(second.is_none(), "the first has changed it");
+    });
+    assert_eq!(state(&world, "same"), stands("studio", "released_by_operator", 0));
 }
