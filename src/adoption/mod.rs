@@ -1,7 +1,8 @@
 //! Moving an existing system over: taking its accounts, plans and running projects in ([`import`]), and holding
 //! the upstream's list of projects against the books ([`reconcile`]).
 //!
-//! Both read files of one JSON object a line, as often as they need to, so that memory doesn't grow with them.
+//! Both read files of one JSON object a line, as often as they need to, instead of holding them: all that is
+//! remembered of a line is which project it lists, or which grant without an id it is.
 
 pub mod compare;
 pub mod import;
