@@ -143,6 +143,8 @@ In another shell:
     creditd account show atelier-brandt
     creditd project list --waiting
     creditd parked list
+    creditd explain account atelier-brandt
+    creditd explain project P-00001
     creditd explain message /projects P-00001-2
     creditd sandbox publish --seed $seed --projects $projects     # all duplicates: nothing changes
 The daemon's log is in $work/creditd.log

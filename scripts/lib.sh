@@ -30,7 +30,7 @@ require_toolchain() {
     fi
 }
 
-# --- The servers' packages ---------------------------------------------------------------------------------
+# --- Debian's packages -------------------------------------------------------------------------------------
 
 POLICY=/usr/sbin/policy-rc.d
 POLICY_SET_ASIDE=$POLICY.set-aside-by-creditd
@@ -40,12 +40,34 @@ NO_CLUSTER=/etc/postgresql-common/createcluster.d/creditd-setup.conf
 rabbitmq_is_here() { [[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]]; }
 postgresql_is_here() { command -v postgres >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; }
 
-# Installs what is missing of Debian's packages; nothing is started or enabled by it, no database cluster made.
-# What the machine already runs stays as it is. Ends with 3 and the line to run where that takes rights.
+# The servers that the sandbox runs.
 require_servers() {
     local missing=()
     rabbitmq_is_here || missing+=(rabbitmq-server)
     postgresql_is_here || missing+=(postgresql)
+    install_packages "${missing[@]}"
+}
+
+# The oldest Node that the contract's tools run on.
+NODE_MAJOR_MIN=18
+
+# Node and npm, for the contract's tools. A Node that is here already and too old is not replaced.
+require_node() {
+    local missing=() found
+    command -v node >/dev/null || missing+=(nodejs)
+    command -v npm >/dev/null || missing+=(npm)
+    install_packages "${missing[@]}"
+    found=$(node --version)
+    if [[ ! $found =~ ^v([0-9]+) ]] || ((BASH_REMATCH[1] < NODE_MAJOR_MIN)); then
+        complain "node $found is too old: the contract's tools need $NODE_MAJOR_MIN or newer; install a newer nodejs"
+        exit 3
+    fi
+}
+
+# Installs what is missing of Debian's packages; nothing is started or enabled by it, no database cluster made.
+# What the machine already runs stays as it is. Ends with 3 and the line to run where that takes rights.
+install_packages() {
+    local missing=("$@")
     if ((${#missing[@]} == 0)); then return; fi
     if ((EUID != 0)); then
         complain "missing packages: ${missing[*]}; run this line once, then this script again:"

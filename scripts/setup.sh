@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Installs the server packages that the sandbox runs, where they are missing. Nothing is started or enabled.
+# Installs what is missing of the server packages that the sandbox runs, and of Node, which the contract's files
+# are checked with. Nothing is started or enabled.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/lib.sh
 . scripts/lib.sh
 
 require_servers
+require_node

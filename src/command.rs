@@ -115,7 +115,7 @@ pub async fn preview(store: &Store, settings: &Arc<Settings>, order: &Order) -> 
     let input = order.clone().into_input(clock::now().max(snapshot.last_at()));
     match snapshot.decide(std::slice::from_ref(&input), settings).await? {
         Decided::Refused(refusal) => Ok(Answer::Refused(refusal)),
-        Decided::Done(decisions, changes) => Ok(Answer::Done(effect(&input, &decisions, changes))),
+        Decided::Done(decisions, changes) => Ok(Answer::Done(effect(&input, &decisions, &changes))),
     }
 }
 
@@ -150,7 +150,7 @@ async fn try_once(
     let [input] = inputs;
     batch.save(&received, &changes, input.now).await?;
     batch.commit().await?;
-    Ok(Some(Answer::Done(effect(&input, &decisions, changes))))
+    Ok(Some(Answer::Done(effect(&input, &decisions, &changes))))
 }
 
 /// The reply to an earlier try was lost, and it had come through.
@@ -161,10 +161,10 @@ async fn done_before(store: &Store, order: &Order) -> Result<Answer, StoreError>
     Ok(Answer::Done(Effect { key: order.key.clone(), hold_refused, log: fate.log }))
 }
 
-fn effect(input: &Input, decisions: &[Decision], changes: Changes) -> Effect {
-    let lines = changes.log.into_iter().map(|record| match record {
-        LogRecord::Entry(entry) => LogLine::Entry(Box::new(entry)),
-        LogRecord::Notice(notice) => LogLine::Notice(Box::new(StoredNotice::from(&notice))),
+fn effect(input: &Input, decisions: &[Decision], changes: &Changes) -> Effect {
+    let lines = changes.log.iter().map(|record| match record {
+        LogRecord::Entry(entry) => LogLine::Entry(Box::new(entry.clone())),
+        LogRecord::Notice(notice) => LogLine::Notice(Box::new(StoredNotice::from(notice))),
     });
     Effect {
         key: input.cause.key.clone(),

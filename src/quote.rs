@@ -15,7 +15,7 @@ use crate::ledger::input::{Author, Fact, Input, Price, ProjectFact};
 use crate::ledger::moment::Timestamp;
 use crate::ledger::notice::{AlertBody, HoldBody, HoldState, NoticeBody};
 use crate::ledger::price::PricedLine;
-use crate::ledger::project::State;
+use crate::ledger::project::{Project, State};
 use crate::ledger::settings::{Effect, Settings};
 use crate::ledger::unblock::Waiting;
 use crate::store::{Decided, Preview, Store, StoreError, UnblockingRow};
@@ -138,7 +138,7 @@ pub async fn quote(
         account_id: account_id.clone(),
         verdict: verdict(&mut snapshot, &changes, &lines).await?,
         lines: lines.into_iter().map(QuotedLine::from).collect(),
-        credits: changes.projects.iter().find(|project| is_quoted(&project.id)).and_then(|p| p.credits()),
+        credits: changes.projects.iter().find(|project| is_quoted(&project.id)).and_then(Project::credits),
         available: account.balance.available(),
         usable: usable(&before),
         alerts: alerts(&changes),

@@ -216,7 +216,7 @@ struct Taken<'a> {
     received: Received,
     /// How many of the parcels were not decided.
     undecided: usize,
-    changes: Changes,
+    changes: Box<Changes>,
 }
 
 /// Decides `arrivals`, and saves what became of them. Nothing is committed.
@@ -226,11 +226,13 @@ async fn take<'a>(
     settings: &Arc<Settings>,
 ) -> Result<Taken<'a>, StoreError> {
     let keys: HashSet<_> = arrivals.iter().filter_map(Arrival::key).cloned().collect();
-    let inbox = batch.inbox(&keys.into_iter().collect::<Vec<_>>()).await?;
+    let keys: Vec<_> = keys.into_iter().collect();
+    let inbox = batch.inbox(&keys).await?;
+    let discarded = batch.discarded(&keys).await?;
     let offered: Vec<_> = arrivals.iter().filter_map(|arrival| arrival.parked_id).collect();
     let due = batch.still_due(&offered).await?;
     let mut received = Received::default();
-    let steps = admit(arrivals, inbox, &due, &mut received);
+    let steps = admit(arrivals, inbox, &due, &discarded, &mut received);
     let undecided = received.parcels.len();
 
     // A clock that goes back must not take the ledger's time with it.
@@ -314,6 +316,7 @@ fn admit<'a>(
     arrivals: &'a [Arrival],
     mut inbox: Inbox,
     due: &HashSet<i64>,
+    discarded: &HashSet<(MessageKey, [u8; 32])>,
     received: &mut Received,
 ) -> Vec<Step<'a>> {
     let mut repeated: HashMap<MessageKey, Repeated> = HashMap::new();
@@ -335,6 +338,14 @@ fn admit<'a>(
             }
         };
         let key = &message.cause.key;
+        // It could not be decoded when a person discarded it, so the inbox knows nothing of it.
+        let is_discarded =
+            || !discarded.is_empty() && discarded.contains(&(key.clone(), arrival.raw.fingerprint()));
+        if arrival.parked_id.is_none() && !inbox.knows(key) && is_discarded() {
+            count(&mut repeated, key).deliveries += 1;
+            received.came_again.push(arrival.raw.fingerprint());
+            continue;
+        }
         let first = match (inbox.admit(key, fingerprint, arrival.parked_id.is_some()), arrival.parked_id) {
             (Admission::New, _) => Some(fingerprint),
             (Admission::Offered, _) => None,

@@ -1,4 +1,9 @@
-//! `creditd explain`: what became of a message, and which credits it moved.
+//! `creditd explain`: what became of a message, and which credits it moved; what moved the credits of an account
+//! or a project.
+
+mod account;
+mod project;
+mod standing;
 
 use std::path::Path;
 
@@ -7,12 +12,15 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::output::{Column, members, or_dash, print, print_json, table, times};
+use super::parked::handling;
+use super::stretch::StretchArgs;
 use super::{CommandError, open_store};
 use crate::contract::outbound::StoredNotice;
-use crate::ledger::entry::{Entry, LogNumber};
+use crate::ledger::entry::{Cause, Entry, LogNumber};
+use crate::ledger::ids::IdError;
 use crate::ledger::moment::Timestamp;
 use crate::ledger::notice::ShownBalance;
-use crate::store::{LogLine, MessageFate};
+use crate::store::{LogLine, MessageFate, ParkedSummary, Removed, Store, Stretch};
 
 #[derive(Subcommand)]
 pub(super) enum ExplainCommand {
@@ -22,6 +30,20 @@ pub(super) enum ExplainCommand {
         source: String,
         /// Its `id`.
         id: String,
+    },
+    /// Who said what about a project, what it moved and when it had to wait, and how it stands.
+    Project {
+        /// Its id.
+        project_id: String,
+        #[command(flatten)]
+        stretch: StretchArgs,
+    },
+    /// Which message or command moved which credits of an account, up to its present balance.
+    Account {
+        /// Its id; a pool's is pool: and its organization's id.
+        account_id: String,
+        #[command(flatten)]
+        stretch: StretchArgs,
     },
 }
 
@@ -40,6 +62,9 @@ struct Explanation<'a> {
     conflicts: i64,
     entries: Vec<ShownEntry>,
     notices: Vec<ShownNotice<'a>>,
+    parked: &'a [ParkedSummary],
+    /// How many more there were, which retention has removed.
+    notices_removed: i64,
 }
 
 /// A notice as reports show it.
@@ -100,19 +125,125 @@ impl From<&Entry> for ShownEntry {
     }
 }
 
+/// An entry with what it is for, and what brought it about.
+#[derive(Serialize)]
+struct ExplainedEntry {
+    #[serde(flatten)]
+    entry: ShownEntry,
+    /// What it adds to `available`, in credits; below zero what it takes from there.
+    change: i64,
+    project_name: Option<String>,
+    cause: CauseShown,
+    reason: Option<String>,
+    actor: Option<String>,
+}
+
+/// The message or command that brought something about.
+#[derive(Serialize)]
+struct CauseShown {
+    source: String,
+    id: String,
+    #[serde(rename = "type")]
+    message_type: String,
+}
+
+impl CauseShown {
+    fn of(cause: &Cause) -> Self {
+        Self {
+            source: cause.key.source.to_string(),
+            id: cause.key.id.to_string(),
+            message_type: cause.message_type.to_string(),
+        }
+    }
+}
+
+impl ExplainedEntry {
+    fn of(entry: &Entry, project_name: Option<String>) -> Self {
+        let change = entry.balance.available() - entry.previous_balance().available();
+        Self {
+            entry: entry.into(),
+            change: change.0,
+            project_name,
+            cause: CauseShown::of(&entry.cause),
+            reason: entry.reason.as_ref().map(ToString::to_string),
+            actor: entry.actor.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+/// The credits as a person reads them: with a sign where `available` changed, and without one where they went
+/// between held and consumed.
+fn signed(explained: &ExplainedEntry) -> String {
+    match explained.change {
+        0 => explained.entry.credits.to_string(),
+        change => format!("{change:+}"),
+    }
+}
+
+fn cause(cause: &CauseShown) -> String {
+    let CauseShown { source, id, message_type } = cause;
+    format!("{source} {id} {message_type}")
+}
+
+/// Why, and by whom, where the message said so.
+fn why(explained: &ExplainedEntry) -> String {
+    let reason = explained.reason.as_ref().map(|reason| format!(": {reason}"));
+    let actor = explained.actor.as_ref().map(|actor| format!(", by {actor}"));
+    [reason, actor].into_iter().flatten().collect()
+}
+
+fn told_stretch(stretch: Stretch) -> String {
+    match (stretch.from, stretch.before) {
+        (None, None) => "all".to_owned(),
+        (Some(from), None) => format!("from {from} to the present"),
+        (None, Some(before)) => format!("before {before}"),
+        (Some(from), Some(before)) => format!("from {from}, before {before}"),
+    }
+}
+
+fn refused_id(unknown: &str, error: &IdError) -> CommandError {
+    CommandError::Refused(format!("{unknown} (as an id, {error})"))
+}
+
 pub(super) async fn run(
     command: ExplainCommand,
     config: Option<&Path>,
     json: bool,
 ) -> Result<(), CommandError> {
-    let ExplainCommand::Message { source, id } = command;
-    let store = open_store(config).await?;
-    let Some(fate) = store.message_fate(&source, &id).await? else {
-        let what = format!("nothing is known of message {id:?} from {source:?}; was it published?");
+    match command {
+        ExplainCommand::Message { source, id } => {
+            message(&open_store(config).await?, &source, &id, json).await
+        }
+        ExplainCommand::Project { project_id, stretch } => {
+            let stretch = stretch.stretch()?;
+            project::run(&open_store(config).await?, &project_id, stretch, json).await
+        }
+        ExplainCommand::Account { account_id, stretch } => {
+            let stretch = stretch.stretch()?;
+            account::run(&open_store(config).await?, &account_id, stretch, json).await
+        }
+    }
+}
+
+async fn message(store: &Store, source: &str, id: &str, json: bool) -> Result<(), CommandError> {
+    let Some(fate) = store.message_fate(source, id).await? else {
+        let removed = removed(&store.removed().await?);
+        let what = format!("nothing is known of message {id:?} from {source:?}; was it published?{removed}");
         return Err(CommandError::Refused(what));
     };
-    let explanation = explanation(&source, &id, &fate);
+    let explanation = explanation(source, id, &fate);
     if json { print_json(&explanation) } else { print(&show(&explanation)) }
+}
+
+/// What retention may have to do with it that nothing is known of a message.
+fn removed(removed: &Removed) -> String {
+    let inbox = removed.inbox_before.map(|time| format!("of project messages that came before {time}"));
+    let parked = removed.parked_before.map(|time| format!("of parked ones dealt with before {time}"));
+    let gone: Vec<_> = [inbox, parked].into_iter().flatten().collect();
+    if gone.is_empty() {
+        return String::new();
+    }
+    format!(" it may have been removed by retention, which keeps no records {}", gone.join(" and "))
 }
 
 fn explanation<'a>(source: &'a str, id: &'a str, fate: &'a MessageFate) -> Explanation<'a> {
@@ -135,11 +266,13 @@ fn explanation<'a>(source: &'a str, id: &'a str, fate: &'a MessageFate) -> Expla
         conflicts: fate.conflicts,
         entries,
         notices,
+        parked: &fate.parked,
+        notices_removed: fate.notices_removed,
     }
 }
 
 fn show(explanation: &Explanation<'_>) -> String {
-    let head = members(&[
+    let mut head = vec![
         ("message", format!("{} {}", explanation.source, explanation.id)),
         ("type", or_dash(explanation.message_type)),
         ("outcome", explanation.outcome.to_owned()),
@@ -148,8 +281,16 @@ fn show(explanation: &Explanation<'_>) -> String {
         ("received", explanation.received_at.to_string()),
         ("came", times(explanation.deliveries)),
         ("conflicts", times(explanation.conflicts)),
-    ]);
-    let told: Vec<_> = explanation.notices.iter().map(told).collect();
+    ];
+    let parked = |row: &ParkedSummary| {
+        ("parked", format!("as {} for {}; done: {}", row.id, row.reason, handling(row)))
+    };
+    head.extend(explanation.parked.iter().map(parked));
+    let head = members(&head);
+    let mut told: Vec<_> = explanation.notices.iter().map(told).collect();
+    if explanation.notices_removed > 0 {
+        told.push(format!("retention removed {} alerts and hold events of it", explanation.notices_removed));
+    }
     let told = if told.is_empty() { String::new() } else { format!("\n\n{}", told.join("\n")) };
     if explanation.entries.is_empty() {
         return format!("{head}\n\nit moved no credits{told}");
@@ -184,20 +325,29 @@ fn show(explanation: &Explanation<'_>) -> String {
 /// What a notice says, in a line.
 fn told(notice: &ShownNotice<'_>) -> String {
     let ShownNotice { log_number, account_id, kind, body, .. } = notice;
+    format!("{log_number}  {kind} on {account_id}: {}", said(kind, body))
+}
+
+/// What a notice of this kind says, without where it stands and whom it is about.
+pub(super) fn said(kind: &str, body: &Map<String, Value>) -> String {
     let member = |name| body.get(name).and_then(text);
-    let what = match *kind {
+    match kind {
         "hold" => {
             let state = or_dash(member("state"));
             let (credits, project) = (or_dash(member("credits")), or_dash(member("project_id")));
-            let place = member("position").map(|place| format!(", place {place} in the queue"));
-            let reason = member("reason").map(|reason| format!(": {reason}"));
-            let short = body.get("shortfall").and_then(shortfall).map(|short| format!("; {short}"));
-            let details: String = [place, reason, short].into_iter().flatten().collect();
-            format!("a hold of {credits} for {project} is {state}{details}")
+            format!("a hold of {credits} for {project} is {state}{}", hold_details(body))
         }
         _ => [member("change"), member("severity")].into_iter().flatten().collect::<Vec<_>>().join(", "),
-    };
-    format!("{log_number}  {kind} on {account_id}: {what}")
+    }
+}
+
+/// Where a claim stands, or why it was refused, as its notice says.
+fn hold_details(body: &Map<String, Value>) -> String {
+    let member = |name| body.get(name).and_then(text);
+    let place = member("position").map(|place| format!(", place {place} in the queue"));
+    let reason = member("reason").map(|reason| format!(": {reason}"));
+    let short = body.get("shortfall").and_then(shortfall).map(|short| format!("; {short}"));
+    [place, reason, short].into_iter().flatten().collect()
 }
 
 fn shortfall(shortfall: &Value) -> Option<String> {

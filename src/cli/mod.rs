@@ -3,7 +3,9 @@
 
 mod account;
 mod check_config;
+mod contract;
 mod daemon;
+mod events;
 mod explain;
 mod import;
 mod migrate;
@@ -14,7 +16,11 @@ mod project;
 mod queue;
 mod quote;
 mod reconcile;
+mod relay;
+mod retention;
 mod sandbox;
+mod streamed;
+mod stretch;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -74,12 +80,24 @@ enum Command {
     /// What became of something.
     #[command(subcommand)]
     Explain(explain::ExplainCommand),
+    /// The events of the ledger: as they come, one, or an account's again.
+    #[command(subcommand)]
+    Events(events::EventsCommand),
+    /// Who publishes the events, and how far that has come.
+    #[command(subcommand)]
+    Relay(relay::RelayCommand),
+    /// Remove what is old, as the settings say.
+    #[command(subcommand)]
+    Retention(retention::RetentionCommand),
     /// Recompute the books from the entries alone, and say what differs.
     Verify,
     /// Take over the accounts, plans and running projects of an existing system.
     Import(import::ImportArgs),
     /// Hold the upstream's list of projects against the books, say what differs, and repair it if asked to.
     Reconcile(reconcile::ReconcileArgs),
+    /// The contract for other programs: AsyncAPI, JSON Schemas, examples.
+    #[command(subcommand)]
+    Contract(contract::ContractCommand),
     /// Private servers to try creditd on.
     Sandbox(sandbox::SandboxCommand),
     #[command(name = crate::sandbox::KEEPER_COMMAND, hide = true)]
@@ -105,13 +123,13 @@ enum CommandError {
     Logging(#[from] LoggingError),
     #[error(transparent)]
     Adoption(#[from] AdoptionError),
-    /// What was given can't be used. The text says all there is to say.
-    #[error("{0}")]
-    Usage(String),
     /// What was asked for is not there, or differs. The text says all there is to say.
     #[error("{0}")]
     Refused(String),
-    /// The same, and it was said already.
+    /// What was typed lacks something, or a file can't be used. The text says what, and what to do.
+    #[error("{0}")]
+    Usage(String),
+    /// The same as [`CommandError::Refused`], and it was said already.
     #[error("")]
     Said,
     #[error("{what}: {error}")]
@@ -156,6 +174,7 @@ pub fn run() -> ExitCode {
         Command::CheckConfig => return check_config::run(config, json),
         // The keeper's servers die with the thread that started them: it must be this one.
         Command::SandboxKeeper(args) => keeper::keep(&args).map_err(CommandError::from),
+        Command::Contract(command) => contract::run(&command, json),
         Command::Sandbox(command) => sandbox::run(command, config, json),
         Command::Run => daemon::run(config, json),
         Command::Migrate => asynchronously(migrate::run(config, json)),
@@ -166,6 +185,9 @@ pub fn run() -> ExitCode {
         Command::Quote(arguments) => asynchronously(quote::run(arguments, config, json)),
         Command::Parked(command) => asynchronously(parked::run(command, config, json)),
         Command::Explain(command) => asynchronously(explain::run(command, config, json)),
+        Command::Events(command) => asynchronously(events::run(command, config, json)),
+        Command::Relay(command) => asynchronously(relay::run(command, config, json)),
+        Command::Retention(command) => asynchronously(retention::run(command, config, json)),
         Command::Verify => asynchronously(verify::run(config, json)),
         Command::Import(args) => asynchronously(import::run(args, config, json)),
         Command::Reconcile(args) => asynchronously(reconcile::run(args, config, json)),
@@ -198,7 +220,12 @@ async fn open_store_and_settings(config: Option<&Path>) -> Result<(Store, Settin
 
 /// The ledger that the settings name, if it can be read by this program.
 async fn open_store(config: Option<&Path>) -> Result<Store, CommandError> {
-    let store = Store::new(&Config::load(config)?.store_settings())?;
+    open_store_by(&Config::load(config)?).await
+}
+
+/// The same, by settings that were read already.
+async fn open_store_by(config: &Config) -> Result<Store, CommandError> {
+    let store = Store::new(&config.store_settings())?;
     store.check().await?;
     Ok(store)
 }

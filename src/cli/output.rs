@@ -3,6 +3,8 @@
 use std::io::Write;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
 use super::CommandError;
@@ -16,13 +18,20 @@ pub(super) enum Column {
     Right(&'static str),
 }
 
+impl Column {
+    /// What stands at its head.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Column::Left(name) | Column::Right(name) => name,
+        }
+    }
+}
+
 /// A table in plain text: a head, and no lines to trip over with `grep`.
 pub(super) fn table(columns: &[Column], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(columns.iter().map(|column| match column {
-        Column::Left(name) | Column::Right(name) => *name,
-    }));
+    table.set_header(columns.iter().map(|column| column.name()));
     table.add_rows(rows);
     for (place, column) in columns.iter().enumerate() {
         let settings = table.column_mut(place).expect("each column has a head");
@@ -43,12 +52,26 @@ pub(super) fn members(pairs: &[(&str, String)]) -> String {
 
 /// Prints a text.
 pub(super) fn print(text: &str) -> Result<(), CommandError> {
+    write(format!("{text}\n").as_bytes()).map(drop)
+}
+
+/// Writes bytes as they are. `false` where nobody reads any more, as `head` that has read enough.
+pub(super) fn write(bytes: &[u8]) -> Result<bool, CommandError> {
     let mut out = std::io::stdout().lock();
-    match writeln!(out, "{text}") {
-        // Whoever reads has read enough, as `head` has.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        done => done.map_err(|error| CommandError::System { what: "printing", error }),
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(CommandError::System { what: "printing", error }),
     }
+}
+
+/// Whether the pipe that is written to has lost its reader, which a write alone would tell too late where there
+/// is nothing to write.
+pub(super) fn nobody_reads() -> bool {
+    let out = std::io::stdout();
+    let mut asked = [PollFd::new(&out, PollFlags::empty())];
+    // Where it can't be told, the next write tells.
+    poll(&mut asked, Some(&Timespec::default())).is_ok() && asked[0].revents().contains(PollFlags::ERR)
 }
 
 /// Prints a value as JSON.
@@ -72,6 +95,27 @@ pub(super) fn or_dash(text: Option<impl ToString>) -> String {
 pub(super) fn note_limit(shown: usize, limit: u32) {
     if u32::try_from(shown).is_ok_and(|shown| shown == limit) {
         eprintln!("creditd: only the first {limit} are shown; there may be more, which --limit shows");
+    }
+}
+
+/// A bar for long work, hidden by itself where standard error is no terminal.
+pub(super) fn progress(what: &'static str, total: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {bar:40} {pos} of {len}, {eta} left");
+    let bar = ProgressBar::new(u64::try_from(total).unwrap_or(u64::MAX)).with_message(what);
+    bar.with_style(style.expect("the template is a constant"))
+}
+
+/// What a stranger sent must not steer the terminal.
+pub(super) fn printable(text: &str) -> String {
+    let harmless = |c: char| !c.is_control() || c == '\n' || c == '\t';
+    text.chars().map(|c| if harmless(c) { c } else { '\u{FFFD}' }).collect()
+}
+
+/// A number of things in words: `1 message`, `2 messages`.
+pub(super) fn counted(count: usize, one: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        count => format!("{count} {one}s"),
     }
 }
 

@@ -62,7 +62,9 @@ pub(super) async fn run(
         let queue = snapshot.queue(owner, usize::try_from(limit).unwrap_or(usize::MAX)).await?;
         reports.push(queue.report());
     }
-    reports.iter().for_each(|report| note_limit(report.claims.len(), limit));
+    for report in &reports {
+        note_limit(report.claims.len(), limit);
+    }
     if json { print_json(&reports) } else { print(&list(&reports)) }
 }
 
@@ -104,7 +106,7 @@ fn short_of(claim: &ClaimRow) -> String {
     match (&claim.aside, &claim.shortfall) {
         (Some(aside), _) => format!("aside: {} carries {} at most", aside.account_id, aside.limit),
         (None, Some(short)) => format!("{} on {}", short.credits, short.account_id),
-        (None, None) => "its turn".to_owned(),
+        (None, None) => "- (others are ahead)".to_owned(),
     }
 }
 

@@ -80,6 +80,7 @@ fn show(quote: &Quote) -> String {
         ),
         ("available", available(quote)),
         ("it would", verdict(&quote.verdict)),
+        ("unblocked by", or_dash(unblocking(&quote.verdict))),
         ("alerts", alerts(quote)),
     ]));
     parts.join("\n\n")
@@ -112,7 +113,7 @@ fn verdict(verdict: &Verdict) -> String {
         Verdict::BeUnpriced { types } => {
             format!("hold nothing: no price list has {}; `creditd price set` sets one", types.join(", "))
         }
-        Verdict::Wait { claim, unblocking } => {
+        Verdict::Wait { claim, .. } => {
             let place = claim.position.unwrap_or_default();
             let why = match (&claim.aside, &claim.shortfall) {
                 (Some(aside), _) => {
@@ -124,10 +125,16 @@ fn verdict(verdict: &Verdict) -> String {
                 (None, Some(short)) => format!("account {} is short of {}", short.account_id, short.credits),
                 (None, None) => "behind what waits ahead of it".to_owned(),
             };
-            let by = unblocking.as_ref().map_or_else(String::new, |by| format!("\n{}", unblocked_by(by)));
-            format!("wait as number {place} in the queue, {why}{by}")
+            format!("wait as number {place} in the queue, {why}")
         }
         Verdict::BeRefused { claim } => format!("be refused: {}", refusal(claim)),
+    }
+}
+
+fn unblocking(verdict: &Verdict) -> Option<String> {
+    match verdict {
+        Verdict::Wait { unblocking, .. } => unblocking.as_ref().map(unblocked_by),
+        Verdict::Start | Verdict::BeRefused { .. } | Verdict::BeUnpriced { .. } => None,
     }
 }
 

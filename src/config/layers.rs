@@ -36,12 +36,19 @@ const RANGES: [(&str, RangeInclusive<i64>); 8] = [
     ("retention.parked_done_days", 1..=36_500),
     ("time_ahead_max_s", 0..=86_400),
 ];
+/// Numbers that can be switched off by the word. Not by 0: for days to keep something, that could as well mean
+/// to keep nothing.
+const CAN_BE_OFF: [&str; 3] =
+    ["retention.inbox_days", "retention.notices_days", "retention.parked_done_days"];
+/// What switches them off.
+pub(super) const OFF: &str = "off";
 /// A file of settings is a few kilobytes; this only keeps a slip from filling the memory.
 pub(super) const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// What a key takes.
 enum Kind {
     Whole(RangeInclusive<i64>),
+    WholeOrOff(RangeInclusive<i64>),
     Text,
     List,
 }
@@ -50,6 +57,9 @@ impl Kind {
     fn expected(&self) -> String {
         match self {
             Kind::Whole(range) => format!("a whole number, {} to {}", range.start(), range.end()),
+            Kind::WholeOrOff(range) => {
+                format!("a whole number, {} to {}, or \"{OFF}\"", range.start(), range.end())
+            }
             Kind::Text => "a text in quotes".to_owned(),
             Kind::List => "a list".to_owned(),
         }
@@ -57,7 +67,8 @@ impl Kind {
 
     fn takes(&self, value: &ValueKind) -> bool {
         match (self, value) {
-            (Kind::Whole(range), ValueKind::I64(number)) => range.contains(number),
+            (Kind::Whole(range) | Kind::WholeOrOff(range), ValueKind::I64(number)) => range.contains(number),
+            (Kind::WholeOrOff(_), ValueKind::String(text)) => text == OFF,
             (Kind::Text, ValueKind::String(_)) | (Kind::List, ValueKind::Array(_)) => true,
             _ => false,
         }
@@ -72,6 +83,7 @@ impl Schema {
         let kind = |key: &str, value: &ValueKind| match value {
             ValueKind::Array(_) => Kind::List,
             ValueKind::String(_) => Kind::Text,
+            _ if CAN_BE_OFF.contains(&key) => Kind::WholeOrOff(range_of(key)),
             _ => Kind::Whole(range_of(key)),
         };
         let mut kinds: BTreeMap<_, _> =
@@ -288,7 +300,7 @@ fn variable(schema: &Schema, name: &str, text: String) -> Result<Option<(String,
     };
     let value = match kind {
         Kind::Text => ValueKind::String(text),
-        Kind::Whole(_) => text.parse().map_or(ValueKind::String(text), ValueKind::I64),
+        Kind::Whole(_) | Kind::WholeOrOff(_) => text.parse().map_or(ValueKind::String(text), ValueKind::I64),
         Kind::List => return mistake(key, "a list can't be set by a variable; use --config FILE".to_owned()),
     };
     match schema.mistake(&key, &value) {
@@ -327,7 +339,7 @@ mod tests {
     #[test]
     fn every_range_belongs_to_a_key_of_the_default_file() {
         let built_in = leaves(toml(BUILT_IN).collect().unwrap());
-        for (key, _) in RANGES {
+        for key in RANGES.iter().map(|(key, _)| *key).chain(CAN_BE_OFF) {
             assert!(built_in.contains_key(key), "{key}");
         }
     }

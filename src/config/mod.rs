@@ -39,7 +39,7 @@ pub struct Config {
     pub statuses: Vec<StatusRule>,
     /// What is raised when credits run low.
     pub alerts: AlertsConfig,
-    /// How long things will be kept, once a version deletes any.
+    /// How long what nobody needs any more is kept.
     pub retention: RetentionConfig,
     /// Where health and reports will be served, once a version does.
     pub http: HttpConfig,
@@ -119,16 +119,19 @@ pub struct AlertsConfig {
     pub grant_warning_days: u32,
 }
 
-/// How long things will be kept. This version deletes nothing.
+/// How long what nobody needs any more is kept, in days, 1 to 36500; `None`: for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RetentionConfig {
-    /// Days for the inbox rows of project messages.
-    pub inbox_days: u32,
-    /// Days for parked messages that were dealt with.
-    pub parked_done_days: u32,
-    /// Days for notices that were published.
-    pub notices_days: u32,
+    /// Inbox rows of project messages.
+    #[serde(deserialize_with = "read::days_or_off")]
+    pub inbox_days: Option<u32>,
+    /// Parked messages that were dealt with.
+    #[serde(deserialize_with = "read::days_or_off")]
+    pub parked_done_days: Option<u32>,
+    /// Notices that were published.
+    #[serde(deserialize_with = "read::days_or_off")]
+    pub notices_days: Option<u32>,
 }
 
 /// Where health and reports will be served. This version does not listen.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::connection_url::{ConnectionUrl, UrlError};
@@ -108,6 +109,21 @@ fn severity_or_off<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
         SeverityOrOff::Critical => Some(Severity::Critical),
         SeverityOrOff::Off => None,
     })
+}
+
+/// Days, or the word for none; that it is one of both was held against the schema before.
+pub(super) fn days_or_off<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum DaysOrOff {
+        Days(u32),
+        Off(String),
+    }
+    match DaysOrOff::deserialize(deserializer)? {
+        DaysOrOff::Days(days) => Ok(Some(days)),
+        DaysOrOff::Off(word) if word == layers::OFF => Ok(None),
+        DaysOrOff::Off(word) => Err(D::Error::custom(format!("found {word:?}, expected days or \"off\""))),
+    }
 }
 
 /// Types the merged settings and checks them, or tells everything that is wrong.

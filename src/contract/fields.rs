@@ -2,14 +2,10 @@
 //! expected and what was found.
 
 use std::fmt;
-use std::ops::RangeInclusive;
-use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::ledger::credits::Credits;
-use crate::ledger::ids::IdError;
-use crate::ledger::moment::Timestamp;
+use super::kinds::Kind;
 
 /// The longest piece of a found text that is shown, in characters.
 const SHOWN_CHARS_MAX: usize = 80;
@@ -116,94 +112,16 @@ impl<'v> Fields<'v> {
     }
 
     /// Reads a member that may be left out.
-    pub(super) fn optional<T>(&self, name: &str, read: impl Read<T>) -> Result<Option<T>, Wrong> {
+    pub(super) fn optional<T>(&self, name: &str, kind: &impl Kind<T>) -> Result<Option<T>, Wrong> {
         match self.members.get(name) {
             None | Some(Value::Null) => Ok(None),
-            Some(value) => read(&Path::Member(self.path, name), value).map(Some),
+            Some(value) => kind.read(&Path::Member(self.path, name), value).map(Some),
         }
     }
 
     /// Reads a member that must be there.
-    pub(super) fn required<T>(&self, name: &str, read: impl Read<T>) -> Result<T, Wrong> {
+    pub(super) fn required<T>(&self, name: &str, kind: &impl Kind<T>) -> Result<T, Wrong> {
         let missing = || Wrong::at(&Path::Member(self.path, name), "required, but missing or null");
-        self.optional(name, read)?.ok_or_else(missing)
-    }
-}
-
-/// A rule for values: what they become, or what is wrong with the one at that place.
-pub(super) trait Read<T>: Fn(&Path, &Value) -> Result<T, Wrong> {}
-impl<T, F: Fn(&Path, &Value) -> Result<T, Wrong>> Read<T> for F {}
-
-/// A whole number within `range`. `5.0` and `"5"` are none.
-pub(super) fn whole(range: RangeInclusive<i64>) -> impl Read<i64> {
-    move |path, value| {
-        let number = value.as_i64().filter(|number| range.contains(number));
-        let expected = format_args!("a whole number from {} to {}", range.start(), range.end());
-        number.ok_or_else(|| Wrong::expected(path, expected, value))
-    }
-}
-
-/// A number of credits from `least` up to what one message may name.
-pub(super) fn credits_from(least: i64) -> impl Read<Credits> {
-    let read = whole(least..=Credits::AMOUNT_MAX.0);
-    move |path, value| read(path, value).map(Credits)
-}
-
-/// A number of credits up or down, but not zero.
-pub(super) fn signed_credits(path: &Path, value: &Value) -> Result<Credits, Wrong> {
-    let most = Credits::AMOUNT_MAX.0;
-    let number = value.as_i64().filter(|number| *number != 0 && (-most..=most).contains(number));
-    let expected = format_args!("a whole number from -{most} to {most} except 0");
-    number.map(Credits).ok_or_else(|| Wrong::expected(path, expected, value))
-}
-
-/// A text of 1 to `chars_max` characters, none of them a control character.
-pub(super) fn text(chars_max: usize) -> impl Read<Arc<str>> {
-    move |path, value| {
-        let fits = |text: &&str| {
-            let chars = text.chars().take(chars_max + 1).count();
-            (1..=chars_max).contains(&chars) && !text.chars().any(char::is_control)
-        };
-        let expected = format_args!("a text of 1 to {chars_max} characters without control characters");
-        value.as_str().filter(fits).map(Arc::from).ok_or_else(|| Wrong::expected(path, expected, value))
-    }
-}
-
-/// An id, by the rule of `parse`.
-pub(super) fn id<T>(parse: impl Fn(&str) -> Result<T, IdError>) -> impl Read<T> {
-    move |path, value| {
-        let Value::String(text) = value else {
-            return Err(Wrong::expected(path, "an id as text", value));
-        };
-        let wrong = |error| Wrong::at(path, format_args!("expected an id, found {}: {error}", quoted(text)));
-        parse(text).map_err(wrong)
-    }
-}
-
-/// A point in time.
-pub(super) fn timestamp(path: &Path, value: &Value) -> Result<Timestamp, Wrong> {
-    let stamp = value.as_str().and_then(|text| Timestamp::parse(text).ok());
-    let expected = "an RFC 3339 time such as 2026-03-01T12:00:00Z";
-    stamp.ok_or_else(|| Wrong::expected(path, expected, value))
-}
-
-/// One of a few words.
-pub(super) fn one_of<T: Copy>(words: &'static [(&'static str, T)]) -> impl Read<T> {
-    move |path, value| {
-        let known = words.iter().find(|(word, _)| value.as_str() == Some(word));
-        let list = || words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
-        let meaning = known.map(|(_, meaning)| *meaning);
-        meaning.ok_or_else(|| Wrong::expected(path, format_args!("one of {}", list()), value))
-    }
-}
-
-/// A list of at most `items_max`, each read by `read`.
-pub(super) fn list<T>(items_max: usize, read: impl Read<T>) -> impl Read<Vec<T>> {
-    move |path, value| {
-        let items = value.as_array().filter(|items| items.len() <= items_max);
-        let expected = format_args!("a list of at most {items_max}");
-        let items = items.ok_or_else(|| Wrong::expected(path, expected, value))?;
-        let numbered = items.iter().enumerate();
-        numbered.map(|(place, item)| read(&Path::Item(path, place), item)).collect()
+        self.optional(name, kind)?.ok_or_else(missing)
     }
 }

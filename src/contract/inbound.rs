@@ -5,20 +5,20 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::attributes::{ContextMembers, InlineDataMembers, NameMembers, key_text};
 use super::cloudevent::{self, Data, Opened, Refusal};
-use super::facts::{INBOUND_TYPES, InboundType};
-use super::fields::{Fields, Path, Wrong, quoted, text, timestamp, whole};
+use super::facts::{INBOUND_TYPES, InboundType, RevisionMember};
+use super::fields::{Fields, Path, Wrong, quoted};
+use super::members::Members;
 use super::raw::RawMessage;
 use crate::ledger::entry::Cause;
-use crate::ledger::ids::{KEY_CHARS_MAX, MessageKey};
+use crate::ledger::ids::MessageKey;
 use crate::ledger::input::{Author, Fact, Input};
 use crate::ledger::moment::Timestamp;
 use crate::ledger::outcome::ParkReason;
 
 /// What the sources of the ledger's own inputs begin with. Nobody else may use them.
 pub const RESERVED_SOURCE_PREFIX: &str = "creditd/";
-/// The only version of CloudEvents there is.
-const SPECVERSION: &str = "1.0";
 /// The longest detail of an error, in characters.
 const DETAIL_CHARS_MAX: usize = 1000;
 /// Separates these hashes from all others, and one canonical form from the next.
@@ -52,6 +52,11 @@ pub struct DecodeError {
     pub message_type: Option<Arc<str>>,
 }
 
+/// The types that this version understands, with their versions.
+pub fn known_types() -> Vec<&'static str> {
+    INBOUND_TYPES.iter().map(|known| known.name).collect()
+}
+
 /// Reads a message as the contract says (DESIGN 2).
 ///
 /// Structured mode is what has the content type `application/cloudevents+json`, and binary mode what has JSON
@@ -81,17 +86,16 @@ fn shortened(mut detail: String) -> String {
 /// The names of a message as far as they can be read, for an error to carry.
 fn named(attributes: &Map<String, Value>) -> (Option<MessageKey>, Option<Arc<str>>) {
     let attributes = Fields::of_document(attributes);
-    let read = |name| attributes.required(name, text(KEY_CHARS_MAX)).ok();
+    let read = |name| attributes.required(name, &key_text()).ok();
     let key = read("source").zip(read("id")).map(|(source, id)| MessageKey { source, id });
     (key, read("type"))
 }
 
 fn read(attributes: &Map<String, Value>, data: &Data) -> Result<Message, Refusal> {
     let attributes = Fields::of_document(attributes);
-    attributes.required("specversion", specversion).map_err(cloudevent::not_cloudevent)?;
-    let attribute = |name| attributes.required(name, text(KEY_CHARS_MAX)).map_err(cloudevent::not_cloudevent);
-    let key = MessageKey { source: attribute("source")?, id: attribute("id")? };
-    let message_type = attribute("type")?;
+    let NameMembers { specversion: (), source, id, message_type } =
+        NameMembers::read(&attributes).map_err(cloudevent::not_cloudevent)?;
+    let key = MessageKey { source, id };
     if key.source.starts_with(RESERVED_SOURCE_PREFIX) {
         let detail = format!(
             "source: {} begins with \"{RESERVED_SOURCE_PREFIX}\", which is kept for the ledger's own inputs; \
@@ -101,13 +105,11 @@ fn read(attributes: &Map<String, Value>, data: &Data) -> Result<Message, Refusal
         return Err(Refusal::new(ParkReason::ReservedSource, detail));
     }
     let inbound_type = known_type(&message_type)?;
-    let time = attributes.optional("time", timestamp).map_err(cloudevent::not_cloudevent)?;
-    attributes
-        .optional("datacontenttype", cloudevent::json_content_type)
-        .map_err(cloudevent::not_cloudevent)?;
-    attributes.optional("data_base64", no_base64).map_err(invalid_data)?;
+    let ContextMembers { time, datacontenttype: (), traceparent } =
+        ContextMembers::read(&attributes).map_err(cloudevent::not_cloudevent)?;
+    let InlineDataMembers { data_base64: () } = InlineDataMembers::read(&attributes).map_err(invalid_data)?;
     let (revision, fact) = read_data(inbound_type, data)?;
-    let cause = Cause { key, message_type, traceparent: traceparent(&attributes) };
+    let cause = Cause { key, message_type, traceparent: traceparent.flatten() };
     Ok(Message { cause: Arc::new(cause), time, revision, fact })
 }
 
@@ -121,29 +123,12 @@ fn read_data(inbound_type: &InboundType, data: &Data) -> Result<(Option<i64>, Fa
     if !inbound_type.has_revision {
         return Ok((None, fact));
     }
-    let revision = fields.optional("revision", whole(0..=i64::MAX)).map_err(invalid_data)?;
+    let RevisionMember { revision } = RevisionMember::read(&fields).map_err(invalid_data)?;
     Ok((revision, fact))
 }
 
 fn invalid_data(wrong: Wrong) -> Refusal {
     Refusal::new(ParkReason::InvalidData, wrong.0)
-}
-
-fn specversion(path: &Path, value: &Value) -> Result<(), Wrong> {
-    if value.as_str() == Some(SPECVERSION) {
-        return Ok(());
-    }
-    Err(Wrong::expected(path, format_args!("\"{SPECVERSION}\""), value))
-}
-
-fn no_base64(path: &Path, _value: &Value) -> Result<(), Wrong> {
-    Err(Wrong::at(path, "not read; put the data into data, as JSON"))
-}
-
-/// A trace context that doesn't have its form says nothing, and is no reason to refuse a message.
-fn traceparent(attributes: &Fields) -> Option<Arc<str>> {
-    let traceparent = attributes.optional("traceparent", text(KEY_CHARS_MAX)).ok().flatten();
-    traceparent.filter(|value| cloudevent::is_traceparent(value))
 }
 
 fn known_type(message_type: &str) -> Result<&'static InboundType, Refusal> {
@@ -158,8 +143,7 @@ fn known_type(message_type: &str) -> Result<&'static InboundType, Refusal> {
     let detail = if let Some(known) = INBOUND_TYPES.iter().find(same_but_version) {
         format!("type: {found} is a version that is not known; {} is", known.name)
     } else {
-        let names: Vec<&str> = INBOUND_TYPES.iter().map(|known| known.name).collect();
-        format!("type: {found} is not known; known are {}", names.join(", "))
+        format!("type: {found} is not known; known are {}", known_types().join(", "))
     };
     Err(Refusal::new(ParkReason::UnknownType, detail))
 }

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::facts;
-use super::fields::{Fields, Path, Wrong, quoted, text, timestamp, whole};
+use super::fields::{Fields, Path, Wrong, quoted};
 use super::inbound::{Message, decode};
 use super::json;
+use super::kinds::{Kind, text, timestamp, whole};
 use super::raw::{RawMessage, value_hash};
 use crate::ledger::ids::KEY_CHARS_MAX;
 use crate::ledger::input::ProjectFact;
@@ -99,8 +100,8 @@ pub fn listed_project(line: &[u8]) -> Result<ListedProject, String> {
     let read = || -> Result<ListedProject, Wrong> {
         Ok(ListedProject {
             fact: facts::listed_project(&fields)?,
-            revision: fields.optional("revision", whole(0..=i64::MAX))?,
-            time: fields.optional("time", timestamp)?,
+            revision: fields.optional("revision", &whole(0..=i64::MAX))?,
+            time: fields.optional("time", &timestamp())?,
         })
     };
     read().map_err(|wrong| wrong.0)
@@ -128,7 +129,8 @@ fn object(line: &[u8]) -> Result<Parsed, String> {
 /// Checks a source that a person names for lines in short. Says what is wrong with it.
 pub fn source(text_given: &str) -> Result<Arc<str>, String> {
     let value = Value::String(text_given.to_owned());
-    let source = text(KEY_CHARS_MAX)(&Path::Member(&Path::Top, "source"), &value).map_err(|wrong| wrong.0)?;
+    let source =
+        text(KEY_CHARS_MAX).read(&Path::Member(&Path::Top, "source"), &value).map_err(|wrong| wrong.0)?;
     if source.starts_with(super::inbound::RESERVED_SOURCE_PREFIX) {
         let prefix = super::inbound::RESERVED_SOURCE_PREFIX;
         return Err(format!("{prefix:?} begins the sources of the ledger's own inputs; use another source"));

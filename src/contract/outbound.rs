@@ -1,17 +1,89 @@
 //! What goes out: an entry or a notice as a CloudEvent. An event is a pure function of its row, so that it
 //! has the same bytes however often it is sent.
 
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde_json::{Map, Value};
+
+use super::samples;
 
 use crate::ledger::credits::Credits;
 use crate::ledger::entry::{Cause, Entry, EntryKind, LogNumber, Side};
 use crate::ledger::ids::{AccountId, OrganizationId, ProjectId};
 use crate::ledger::moment::Timestamp;
-use crate::ledger::notice::{Notice, NoticeKind, ShownBalance};
+use crate::ledger::notice::{AlertBody, HoldBody, Notice, NoticeKind, ShownBalance, TransferRejectedBody};
 
 /// The content type of every event.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
+
+/// An outbound type.
+pub(super) struct OutboundType {
+    /// Its name without the version; a routing key begins with it.
+    pub(super) name: &'static str,
+    /// Its version, such as `v1`.
+    pub(super) version: &'static str,
+    /// When it is published and what it says, in sentences.
+    pub(super) about: &'static str,
+    /// The schema of its events.
+    pub(super) schema: fn() -> Schema,
+    /// Events of this type to show, each under the name of its file.
+    pub(super) samples: fn() -> Vec<(&'static str, OutboundEvent)>,
+}
+
+impl OutboundType {
+    /// Its full name.
+    pub(super) fn full_name(&self) -> String {
+        format!("{}.{}", self.name, self.version)
+    }
+}
+
+/// Every outbound type.
+pub(super) const OUTBOUND_TYPES: [OutboundType; 4] = [BALANCE_CHANGED, ALERT, HOLD, TRANSFER_REJECTED];
+
+const BALANCE_CHANGED: OutboundType = OutboundType {
+    name: "credits.balance_changed",
+    version: "v1",
+    about: "An entry: credits moved between two sides of one account. `balance` is with the entry, `previous` \
+            without it.",
+    schema: schema_of::<BalanceChanged>,
+    samples: samples::balance_changed,
+};
+
+const ALERT: OutboundType = OutboundType {
+    name: "credits.alert",
+    version: "v1",
+    about: "What is raised for an account changed: all rules that are raised now, those that no longer are, and \
+            what a person needs to act on it.",
+    schema: schema_of::<NoticeData<AlertBody>>,
+    samples: samples::alerts,
+};
+
+const HOLD: OutboundType = OutboundType {
+    name: "credits.hold",
+    version: "v1",
+    about: "A project waits for credits, or was refused them. No credits move by it.",
+    schema: schema_of::<NoticeData<HoldBody>>,
+    samples: samples::hold,
+};
+
+const TRANSFER_REJECTED: OutboundType = OutboundType {
+    name: "credits.transfer_rejected",
+    version: "v1",
+    about: "A transfer would have moved more than was available, and moved nothing. About the giving account.",
+    schema: schema_of::<NoticeData<TransferRejectedBody>>,
+    samples: samples::transfer_rejected,
+};
+
+/// The schema of the events with data `D`, as they are written.
+fn schema_of<D: JsonSchema>() -> Schema {
+    // In one piece: the AsyncAPI document refers to these schemas, and its tools read references and their
+    // neighbours as an older draft does.
+    let settings = SchemaSettings::draft2020_12().for_serialize().with(|settings| {
+        settings.inline_subschemas = true;
+    });
+    settings.into_generator().into_root_schema_for::<CloudEvent<D>>()
+}
 
 /// An event, ready to be published.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,10 +157,10 @@ pub fn of_entry(ledger_source: &str, entry: &Entry) -> OutboundEvent {
         digest: entry.digest.to_string(),
     };
     let place = Place { number: entry.number, at: entry.at, account_id: &entry.account_id };
-    render(ledger_source, ("credits.balance_changed", "v1"), &place, &entry.cause, &data)
+    render(ledger_source, &BALANCE_CHANGED, &place, &entry.cause, &data)
 }
 
-/// A notice's event: `credits.alert` or `credits.hold`. A fresh notice gives the same bytes as the one that
+/// A notice's event: `credits.alert`, `credits.hold` or `credits.transfer_rejected`. A fresh notice gives the same bytes as the one that
 /// was stored from it.
 pub fn of_notice(ledger_source: &str, notice: &StoredNotice) -> OutboundEvent {
     let data = NoticeData {
@@ -99,9 +171,9 @@ pub fn of_notice(ledger_source: &str, notice: &StoredNotice) -> OutboundEvent {
         cause: CauseMember::of(&notice.cause),
     };
     let event_type = match notice.kind {
-        NoticeKind::Alert => ("credits.alert", "v1"),
-        NoticeKind::Hold => ("credits.hold", "v1"),
-        NoticeKind::TransferRejected => ("credits.transfer_rejected", "v1"),
+        NoticeKind::Alert => &ALERT,
+        NoticeKind::Hold => &HOLD,
+        NoticeKind::TransferRejected => &TRANSFER_REJECTED,
     };
     let place = Place { number: notice.number, at: notice.at, account_id: &notice.account_id };
     render(ledger_source, event_type, &place, &notice.cause, &data)
@@ -116,7 +188,7 @@ struct Place<'e> {
 
 fn render(
     ledger_source: &str,
-    (name, version): (&str, &str),
+    outbound_type: &OutboundType,
     place: &Place,
     cause: &Cause,
     data: &impl Serialize,
@@ -126,7 +198,7 @@ fn render(
         specversion: "1.0",
         id: &message_id,
         source: ledger_source,
-        event_type: format!("{name}.{version}"),
+        event_type: outbound_type.full_name(),
         time: place.at,
         datacontenttype: "application/json",
         sequence: format!("{:020}", place.number.0),
@@ -135,7 +207,7 @@ fn render(
         data,
     };
     let body = serde_json::to_vec(&event).expect("an event has only text for keys, and writes to memory");
-    OutboundEvent { routing_key: routing_key(name, place.account_id), message_id, body }
+    OutboundEvent { routing_key: routing_key(outbound_type.name, place.account_id), message_id, body }
 }
 
 /// A consumer binds to all events of an account by `*.*.ACCOUNT`, so the id has to be a single word. No id
@@ -144,60 +216,105 @@ fn routing_key(name: &str, account_id: &AccountId) -> String {
     format!("{name}.{}", account_id.as_str().replace('.', "%2E"))
 }
 
-/// The envelope. The order of fields here is their order on the wire.
-#[derive(Serialize)]
+// The documentation of what follows is what the published schemas say.
+
+// The order of fields here is their order on the wire.
+/// A CloudEvent in structured mode. Ignore members that you don't know.
+#[derive(Serialize, JsonSchema)]
 struct CloudEvent<'e, D> {
+    /// The version of CloudEvents.
+    #[schemars(extend("const" = "1.0"))]
     specversion: &'static str,
+    /// The event's place in the ledger's one order. It keeps it however often it is sent.
     id: &'e str,
+    /// The ledger.
     source: &'e str,
+    /// What happened.
     #[serde(rename = "type")]
     event_type: String,
+    /// When it was booked or said.
     time: Timestamp,
+    /// Always JSON.
+    #[schemars(extend("const" = "application/json"))]
     datacontenttype: &'static str,
+    /// The same place as `id`, with zeros in front, so that it sorts as text. Numbers are missing from it for
+    /// whoever doesn't receive every type and account: only `data.sequence` shows a gap.
+    #[schemars(extend("pattern" = "^[0-9]{20}$"))]
     sequence: String,
+    /// The account.
     partitionkey: &'e AccountId,
+    /// The trace context of the message that caused it; left out where that had none.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     traceparent: Option<&'e str>,
+    /// What the event says.
     data: &'e D,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct BalanceChanged<'e> {
+    /// Whose credits. A pool is `pool:` and its organization's id.
     account_id: &'e AccountId,
+    /// The organization that the account belonged to then; null where to none.
     organization_id: Option<&'e OrganizationId>,
+    /// The entry's place among the account's entries: from 1, without gaps.
+    #[schemars(range(min = 1))]
     sequence: i64,
+    /// What was moved.
     entry: EntryMember<'e>,
+    /// The balance with the entry.
     balance: ShownBalance,
+    /// The balance without it.
     previous: ShownBalance,
+    /// The message that brought it about.
     cause: CauseMember<'e>,
+    /// SHA-256, chained to the account's entry before it: whoever keeps it can prove later changes.
+    #[schemars(extend("pattern" = "^[0-9a-f]{64}$"))]
     digest: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct EntryMember<'e> {
+    /// What it is.
     kind: EntryKind,
+    /// Where the credits came from.
     from: Side,
+    /// Where they went.
     to: Side,
+    /// How many; more than zero.
+    #[schemars(range(min = 1))]
     credits: Credits,
+    /// The project that it is for; null where for none.
     project_id: Option<&'e ProjectId>,
+    /// Why, in a person's words.
     reason: Option<&'e str>,
+    /// Who did it.
     actor: Option<&'e str>,
 }
 
-#[derive(Serialize)]
-struct NoticeData<'e> {
+// `B` is the notice's body: as stored, and as the type that it was stored from for the schema.
+#[derive(Serialize, JsonSchema)]
+struct NoticeData<'e, B> {
+    /// About which account. A pool is `pool:` and its organization's id.
     account_id: &'e AccountId,
+    /// The organization that the account belonged to then; null where to none.
     organization_id: Option<&'e OrganizationId>,
+    /// Its place among the account's events of this type: from 1, without gaps.
+    #[schemars(range(min = 1))]
     sequence: i64,
     #[serde(flatten)]
-    body: &'e Map<String, Value>,
+    body: &'e B,
+    /// The message that brought it about.
     cause: CauseMember<'e>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct CauseMember<'e> {
+    /// Who sent it.
     source: &'e str,
+    /// Its id, unique for that source.
     id: &'e str,
+    /// Its type, with the version.
     #[serde(rename = "type")]
     message_type: &'e str,
 }

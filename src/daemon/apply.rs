@@ -18,6 +18,7 @@ use crate::batch::settings::{Adoption, adopt};
 use crate::batch::{self, Arrival, Attempt, Committed, Offers, TRIES_ALONE_MAX};
 use crate::broker::DeliveryTag;
 use crate::clock;
+use crate::contract::inbound::known_types;
 use crate::ledger::settings::{Order, Settings};
 use crate::store::{ParkedRow, Remedy, Store, StoreError};
 
@@ -73,6 +74,9 @@ struct Turn {
     consuming: bool,
     /// Whether parked messages may be due.
     sweep: bool,
+    /// Up to which parked message it was looked for those that another version could not apply; nothing once
+    /// that is done.
+    looked_through: Option<i64>,
 }
 
 impl Turn {
@@ -144,6 +148,7 @@ impl Apply {
                     turn.consuming = link.alone;
                     turn.link = Some(link);
                     turn.sweep = true;
+                    turn.looked_through = Some(0);
                     if turn.consuming {
                         self.adopt().await?;
                     }
@@ -187,8 +192,7 @@ impl Apply {
         if let Err(error) = self.do_what_is_due(turn).await {
             return Self::wait_out(error);
         }
-        let limit = i64::try_from(self.messages_max).unwrap_or(i64::MAX);
-        let offered = match self.store.due_messages(limit).await {
+        let offered = match self.due_messages(turn).await {
             Ok(due) => self.offer(due, turn).await,
             Err(error) => Err(error.into()),
         };
@@ -211,6 +215,20 @@ impl Apply {
             ApplyError::Store(error) if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) => Ok(()),
             other => Err(other),
         }
+    }
+
+    /// What is due, a batch of it. When this daemon becomes the one that messages come to, that is also what
+    /// another version parked because it didn't know the type, or could not do what it says.
+    async fn due_messages(&self, turn: &mut Turn) -> Result<Vec<ParkedRow>, StoreError> {
+        let limit = i64::try_from(self.messages_max).unwrap_or(i64::MAX);
+        if let Some(after) = turn.looked_through.filter(|_| turn.consuming) {
+            let mut desk = self.store.desk().await?;
+            let marked = desk.offer_types(&known_types(), after, limit).await?;
+            desk.commit().await?;
+            // A full batch may not have been all. What is parked again is not looked at twice.
+            turn.looked_through = marked.last().copied().filter(|_| marked.len() == self.messages_max);
+        }
+        self.store.due_messages(limit).await
     }
 
     /// Offers what is due, as far as it is this daemon's to offer.

@@ -16,7 +16,7 @@ use super::health::{Health, Part};
 use super::intake::beating;
 use super::progress::Heartbeat;
 use crate::broker::{BrokerSettings, Destination, OutboundMessage, PublishError, Publisher};
-use crate::contract::outbound::{self, OutboundEvent};
+use crate::contract::outbound::OutboundEvent;
 use crate::ledger::entry::LogNumber;
 use crate::store::{Lease, LogLine, Remedy, Store, StoreError};
 
@@ -208,8 +208,8 @@ impl Relay {
         published: LogNumber,
         lines: &[LogLine],
     ) -> Result<LogNumber, Ended> {
-        let source = format!("creditd/{}", self.store.schema());
-        let window: Vec<_> = lines.iter().map(|line| message(&source, line)).collect();
+        let source = self.store.event_source();
+        let window: Vec<_> = lines.iter().map(|line| message_of(&source, line)).collect();
         let outcome = self.publish_window(publisher, lease, &window).await?;
         let (confirmed, unroutable) = match &outcome {
             Ok(done) => (window.len(), done.unroutable),
@@ -259,10 +259,8 @@ impl Relay {
     }
 }
 
-fn message(source: &str, line: &LogLine) -> OutboundMessage {
-    let OutboundEvent { routing_key, message_id, body } = match line {
-        LogLine::Entry(entry) => outbound::of_entry(source, entry),
-        LogLine::Notice(notice) => outbound::of_notice(source, notice),
-    };
+/// A line of the log as it goes out, whoever sends it and whenever; `source` is the ledger's.
+pub(crate) fn message_of(source: &str, line: &LogLine) -> OutboundMessage {
+    let OutboundEvent { routing_key, message_id, body } = line.event(source);
     OutboundMessage::cloud_event(routing_key, message_id, body)
 }

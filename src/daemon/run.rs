@@ -13,6 +13,7 @@ use super::health::{Health, Part};
 use super::notify::{self, Notifier};
 use super::progress::Progress;
 use super::relay::Relay;
+use super::retention::Retention;
 use super::{backoff::Backoff, intake, signals};
 use crate::broker::{self, BrokerSettings};
 use crate::config::{Config, ConfigError, Topology};
@@ -22,7 +23,7 @@ use crate::store::{Remedy, Store, StoreError, StoreSettings};
 
 /// Above a statement's timeout and the longest pause between two tries.
 const BEAT_LIMIT: Duration = Duration::from_mins(1);
-/// The apply loop, the relay, and one for looking.
+/// The apply loop, the relay, retention, and one for looking.
 const CONNECTIONS_MAX: u32 = 4;
 
 /// Why the daemon ended other than by being told to.
@@ -137,10 +138,17 @@ pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), D
         log_grew,
         stop: stop.clone(),
     };
+    let retention = Retention {
+        store: store.clone(),
+        keep: config.retention,
+        heartbeat: heartbeat("retention"),
+        stop: relay_stop.clone(),
+    };
     tokio::spawn(reload_on_hangup(hangups, reload, log, notifier.clone(), reloaded_in, config.order));
     let apply = tokio::spawn(apply.run(received, reloaded));
     let relay = tokio::spawn(relay.run());
-    let ended = supervise(intake, apply, relay, &stop, &relay_stop, &notifier).await;
+    let retention = tokio::spawn(retention.run());
+    let ended = supervise(intake, apply, relay, retention, &stop, &relay_stop, &notifier).await;
     store.close().await;
     if ended.is_ok() {
         info!("stopped");
@@ -188,6 +196,7 @@ async fn supervise(
     intake: JoinHandle<()>,
     mut apply: JoinHandle<Result<(), ApplyError>>,
     mut relay: JoinHandle<Result<(), StoreError>>,
+    mut retention: JoinHandle<()>,
     stop: &CancellationToken,
     relay_stop: &CancellationToken,
     notifier: &Notifier,
@@ -195,13 +204,15 @@ async fn supervise(
     let early = tokio::select! {
         ended = &mut apply => Some(applied(ended)),
         ended = &mut relay => Some(relayed(ended)),
+        // Told to stop with the relay, it ends here only by a bug.
+        ended = &mut retention => Some(ended.map_err(|_| DaemonError::Ended("retention"))),
         () = stop.cancelled() => None,
     };
     notifier.stopping();
     let ended = match early {
         // A loop that ended by itself found something that needs a person.
         Some(Err(error)) => Err(error),
-        Some(Ok(())) if !stop.is_cancelled() => Err(DaemonError::Ended("apply or relay")),
+        Some(Ok(())) if !stop.is_cancelled() => Err(DaemonError::Ended("apply, relay or retention")),
         Some(Ok(())) => Ok(()),
         None => applied(apply.await),
     };
@@ -212,6 +223,9 @@ async fn supervise(
         return ended;
     }
     intake.await.map_err(|_| DaemonError::Ended("intake"))?;
+    if !retention.is_finished() {
+        retention.await.map_err(|_| DaemonError::Ended("retention"))?;
+    }
     if relay.is_finished() { ended } else { relayed(relay.await) }
 }
 

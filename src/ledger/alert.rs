@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::account::Tallies;
@@ -11,7 +12,7 @@ use super::credits::Credits;
 use super::moment::Timestamp;
 
 /// How urgently somebody must act.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Good to know.
@@ -23,7 +24,7 @@ pub enum Severity {
 }
 
 /// What a rule looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
     /// Available credits in percent of total.
@@ -83,7 +84,7 @@ fn margin_default() -> i64 {
 
 /// A threshold. It is raised at or below `level` and resolved strictly above `level` plus `margin`, so that
 /// a balance that teeters on it raises once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// Its name, unique in its list.
@@ -143,7 +144,7 @@ pub fn check_rules(rules: &[Rule]) -> Result<(), RuleError> {
 }
 
 /// The most that the level of a rule in credits may be.
-const LEVEL_CREDITS_MAX: i64 = 1_000_000_000_000;
+pub const LEVEL_CREDITS_MAX: i64 = 1_000_000_000_000;
 
 impl Rule {
     fn check(&self) -> Result<(), RuleError> {
@@ -251,7 +252,7 @@ pub struct Raised {
 }
 
 /// A raised rule as an alert tells it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RaisedRule {
     /// The rule.
     #[serde(flatten)]
@@ -264,7 +265,7 @@ pub struct RaisedRule {
 }
 
 /// Why a rule is no longer raised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Resolution {
     /// The balance is above the level and its margin again.
@@ -274,7 +275,7 @@ pub enum Resolution {
 }
 
 /// A rule that was raised and is no longer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Resolved {
     /// The rule's name.
     pub name: Arc<str>,
@@ -285,7 +286,7 @@ pub struct Resolved {
 }
 
 /// How what is raised changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// From none to some.

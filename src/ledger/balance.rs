@@ -1,5 +1,6 @@
 //! Balances: where an account's credits are, and what waits for them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::credits::Credits;
@@ -23,7 +24,7 @@ impl Balance {
 }
 
 /// What waits for an account's credits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Queued {
     /// How many projects.
     pub projects: i64,

@@ -4,13 +4,16 @@ use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Neg, Sub, SubAssign};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A number of credits. One credit is one unit of production capacity; there are no fractions.
 ///
 /// Arithmetic panics on overflow rather than wrap. [`Credits::BALANCE_MAX`] keeps that out of reach: a
 /// message that finds an account beyond it is parked before anything is added.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct Credits(pub i64);
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::balance::Balance;
@@ -11,7 +12,9 @@ use super::ids::{AccountId, MessageKey, OrganizationId, ProjectId};
 use super::moment::Timestamp;
 
 /// A place in the ledger's one order: entries and notices are numbered together from 1, without gaps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct LogNumber(pub i64);
 
@@ -22,7 +25,7 @@ impl fmt::Display for LogNumber {
 }
 
 /// What a movement of credits is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryKind {
     /// The plan changed: a capacity, or an allocation.
@@ -50,7 +53,7 @@ pub enum EntryKind {
 }
 
 /// One of the four places where an account's credits can be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
     /// Not the account's.

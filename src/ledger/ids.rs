@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Why a text is not an id.
@@ -44,7 +45,7 @@ fn check_id(text: &str) -> Result<(), IdError> {
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(Arc<str>);
 
@@ -89,7 +90,8 @@ id! {
     ProjectId
 }
 
-const POOL_PREFIX: &str = "pool:";
+/// What the id of each pool begins with, and of nothing else.
+pub const POOL_PREFIX: &str = "pool:";
 
 impl AccountId {
     /// An account id as a message may carry it: a pool's is not among them.

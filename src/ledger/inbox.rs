@@ -41,7 +41,7 @@ impl Inbox {
         Self { known: known.into_iter().collect() }
     }
 
-    /// Whether a message came before.
+    /// Whether anything came under this key before.
     pub fn knows(&self, key: &MessageKey) -> bool {
         self.known.contains_key(key)
     }

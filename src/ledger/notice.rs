@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::alert::{Change, RaisedRule, Resolved, Severity};
@@ -76,7 +77,7 @@ impl NoticeBody {
 }
 
 /// A balance as events show it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ShownBalance {
     /// All that may be used at a time.
     pub total: Credits,
@@ -96,7 +97,7 @@ impl From<Balance> for ShownBalance {
 }
 
 /// What changed in what is raised for an account, and what a person needs to act on it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AlertBody {
     /// How what is raised changed.
     pub change: Change,
@@ -127,7 +128,7 @@ pub struct AlertBody {
 }
 
 /// A project or a grant that a rule came to be about, or is no longer about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Subject {
     /// The rule: `hold_stale` or `grant_expiring`.
     pub rule: Arc<str>,
@@ -139,7 +140,7 @@ pub struct Subject {
 }
 
 /// Whether a rule came to be about a subject.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SubjectChange {
     /// It is about it from here on.
@@ -149,7 +150,7 @@ pub enum SubjectChange {
 }
 
 /// What a rule can be about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum SubjectKind {
     /// A project that holds credits.
@@ -177,7 +178,7 @@ pub enum SubjectKind {
 }
 
 /// What was promised of a pool and what it has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Overcommitted {
     /// What its accounts may use at a time together.
     pub promised: Credits,
@@ -186,7 +187,7 @@ pub struct Overcommitted {
 }
 
 /// Whom to turn to about an account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Contact {
     /// In which capacity.
     pub role: ContactRole,
@@ -195,7 +196,7 @@ pub struct Contact {
 }
 
 /// In which capacity somebody is to be turned to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ContactRole {
     /// For standalone and connected accounts.
@@ -205,7 +206,7 @@ pub enum ContactRole {
 }
 
 /// A project that holds credits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Holder {
     /// Which project.
     pub project_id: ProjectId,
@@ -223,7 +224,7 @@ pub struct Holder {
 }
 
 /// A claim that waits or was refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HoldBody {
     /// Which of both.
     pub state: HoldState,
@@ -249,7 +250,7 @@ pub struct HoldBody {
 }
 
 /// Whether a claim waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HoldState {
     /// It waits.
@@ -259,7 +260,7 @@ pub enum HoldState {
 }
 
 /// Why a claim can't be placed now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Obstacle {
     /// Too few credits are available.
@@ -273,7 +274,7 @@ pub enum Obstacle {
 }
 
 /// How many credits an account lacks for a claim, not counting what waits ahead of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Shortfall {
     /// Which account: the project's own, or its pool.
     pub account_id: AccountId,
@@ -282,7 +283,7 @@ pub struct Shortfall {
 }
 
 /// A limit that a project exceeds by itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Aside {
     /// Whose limit: the project's own account, or its pool.
     pub account_id: AccountId,
@@ -291,7 +292,7 @@ pub struct Aside {
 }
 
 /// A transfer that would have moved more than was available. Nothing was moved.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TransferRejectedBody {
     /// Who was to give.
     pub from_account_id: AccountId,

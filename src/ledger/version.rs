@@ -59,8 +59,11 @@ impl Version {
         let time = Some(after.map_or(now, |after| after.max(now)));
         Arc::new(Self { revision, time, source: key.source.clone(), id: key.id.clone() })
     }
+}
 
-    /// The sender's count of changes; `None` where the ledger's order is `time`.
+/// Its parts, for those who read.
+impl Version {
+    /// The sender's count of changes; `None` where the order is `time`.
     pub fn revision(&self) -> Option<i64> {
         self.revision
     }
@@ -70,9 +73,14 @@ impl Version {
         self.time
     }
 
-    /// Which message it was: its source and its id.
-    pub fn writer(&self) -> (&str, &str) {
-        (&self.source, &self.id)
+    /// Who sent it.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Which of that source's messages it is.
+    pub fn id(&self) -> &str {
+        &self.id
     }
 }
 

@@ -53,7 +53,9 @@ pub fn messages(seed: u64, projects: u32, last_day: Date) -> impl Iterator<Item 
     happenings.retain(|happening| happening.time <= END);
     happenings.sort_by_key(|happening| happening.time);
     let later = last_day - END.date();
-    happenings.iter_mut().for_each(|happening| happening.time += later);
+    for happening in &mut happenings {
+        happening.time += later;
+    }
 
     let mut arrivals = arrive(happenings, &mut random);
     faults::mix_in(&mut arrivals, &mut random);

@@ -63,7 +63,7 @@ impl LedgerRow {
 /// What the core made of inputs.
 pub enum Decided {
     /// They are decided, each on its own.
-    Done(Vec<Decision>, Changes),
+    Done(Vec<Decision>, Box<Changes>),
     /// One is a command, and something stands in its way: none of them is to be saved.
     Refused(Refusal),
 }
@@ -155,6 +155,14 @@ impl Batch {
     /// Which of these parked messages are still due, now that nobody else can be deciding them.
     pub async fn still_due(&mut self, parked_ids: &[i64]) -> Result<HashSet<i64>, StoreError> {
         parked::still_due(&mut self.transaction, parked_ids).await
+    }
+
+    /// Which messages with these keys a person discarded, each by its key and its content's hash.
+    pub async fn discarded(
+        &mut self,
+        keys: &[MessageKey],
+    ) -> Result<HashSet<(MessageKey, [u8; 32])>, StoreError> {
+        parked::discarded(&mut self.transaction, keys).await
     }
 
     /// Loads what `inputs` touch and lets the core decide them in order. In a new ledger, `settings` decide.
@@ -302,7 +310,7 @@ async fn decide(
         let mut books = Books::open(&shelf, ledger.clone());
         let decided: Result<Vec<_>, Stop> = inputs.iter().map(|input| books.apply(input)).collect();
         let need = match decided {
-            Ok(decisions) => return Ok(Decided::Done(decisions, books.close())),
+            Ok(decisions) => return Ok(Decided::Done(decisions, Box::new(books.close()))),
             Err(Stop::Refused(refusal)) => return Ok(Decided::Refused(refusal)),
             Err(Stop::Need(need)) => need,
         };

@@ -1,12 +1,14 @@
 //! Reading the log: entries and notices in their one order.
 
+use serde::{Serialize, Serializer};
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use super::rows::{EntryRecord, Table};
 use super::{Store, StoreError};
-use crate::contract::outbound::StoredNotice;
+use crate::contract::outbound::{self, OutboundEvent, StoredNotice};
 use crate::ledger::entry::{Cause, Entry, LogNumber};
-use crate::ledger::ids::MessageKey;
+use crate::ledger::ids::{AccountId, MessageKey};
 use crate::ledger::moment::Timestamp;
 use crate::ledger::notice::NoticeKind;
 
@@ -19,6 +21,39 @@ pub enum LogLine {
     Notice(Box<StoredNotice>),
 }
 
+/// What a line of the log is. Each kind is numbered by itself for each account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogKind {
+    /// `credits.balance_changed`.
+    Entry,
+    /// Whatever else is told.
+    Notice(NoticeKind),
+}
+
+impl LogKind {
+    /// Every kind.
+    pub const ALL: [LogKind; 4] = [
+        LogKind::Entry,
+        LogKind::Notice(NoticeKind::Alert),
+        LogKind::Notice(NoticeKind::Hold),
+        LogKind::Notice(NoticeKind::TransferRejected),
+    ];
+
+    /// Its name: the type of its events without `credits.` and the version.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LogKind::Entry => "balance_changed",
+            LogKind::Notice(kind) => kind.as_str(),
+        }
+    }
+}
+
+impl Serialize for LogKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 impl LogLine {
     /// Its place in the ledger's order.
     pub fn number(&self) -> LogNumber {
@@ -27,7 +62,139 @@ impl LogLine {
             LogLine::Notice(notice) => notice.number,
         }
     }
+
+    /// What it is.
+    pub fn kind(&self) -> LogKind {
+        match self {
+            LogLine::Entry(_) => LogKind::Entry,
+            LogLine::Notice(notice) => LogKind::Notice(notice.kind),
+        }
+    }
+
+    /// Its place among the lines of its kind of its account, from 1.
+    pub fn sequence(&self) -> i64 {
+        match self {
+            LogLine::Entry(entry) => entry.sequence,
+            LogLine::Notice(notice) => notice.sequence,
+        }
+    }
+
+    /// About which account it is.
+    pub fn account_id(&self) -> &AccountId {
+        match self {
+            LogLine::Entry(entry) => &entry.account_id,
+            LogLine::Notice(notice) => &notice.account_id,
+        }
+    }
+
+    /// When it was booked or said.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            LogLine::Entry(entry) => entry.at,
+            LogLine::Notice(notice) => notice.at,
+        }
+    }
+
+    /// Its event; `ledger_source` is [`Store::event_source`]. The same bytes whoever asks, and whenever.
+    pub fn event(&self, ledger_source: &str) -> OutboundEvent {
+        match self {
+            LogLine::Entry(entry) => outbound::of_entry(ledger_source, entry),
+            LogLine::Notice(notice) => outbound::of_notice(ledger_source, notice),
+        }
+    }
 }
+
+/// A row of `notice`.
+pub(super) struct NoticeRecord {
+    pub(super) log_number: i64,
+    pub(super) account_id: String,
+    pub(super) organization_id: Option<String>,
+    pub(super) kind: String,
+    pub(super) sequence: i64,
+    pub(super) at: OffsetDateTime,
+    pub(super) cause_source: String,
+    pub(super) cause_id: String,
+    pub(super) cause_type: String,
+    pub(super) traceparent: Option<String>,
+    pub(super) body: Value,
+}
+
+impl TryFrom<EntryRecord> for LogLine {
+    type Error = StoreError;
+
+    fn try_from(row: EntryRecord) -> Result<LogLine, StoreError> {
+        Ok(LogLine::Entry(Box::new(row.try_into()?)))
+    }
+}
+
+impl TryFrom<NoticeRecord> for LogLine {
+    type Error = StoreError;
+
+    fn try_from(row: NoticeRecord) -> Result<LogLine, StoreError> {
+        Ok(LogLine::Notice(Box::new(row.try_into()?)))
+    }
+}
+
+impl TryFrom<NoticeRecord> for StoredNotice {
+    type Error = StoreError;
+
+    fn try_from(row: NoticeRecord) -> Result<StoredNotice, StoreError> {
+        let table = Table("notice");
+        let cause = Cause {
+            key: MessageKey::new(&row.cause_source, &row.cause_id),
+            message_type: row.cause_type.into(),
+            traceparent: row.traceparent.map(Into::into),
+        };
+        let organization_id = row.organization_id.map(|id| table.id("organization_id", id));
+        let Value::Object(body) = row.body else {
+            return Err(table.unreadable("body", "it is no object"));
+        };
+        Ok(StoredNotice {
+            number: LogNumber(row.log_number),
+            account_id: table.id("account_id", row.account_id)?,
+            organization_id: organization_id.transpose()?,
+            kind: match row.kind.as_str() {
+                "alert" => NoticeKind::Alert,
+                "hold" => NoticeKind::Hold,
+                "transfer_rejected" => NoticeKind::TransferRejected,
+                other => return Err(table.unreadable("kind", format!("unknown kind {other:?}"))),
+            },
+            sequence: row.sequence,
+            at: Timestamp::cut(row.at),
+            cause,
+            body,
+        })
+    }
+}
+
+/// Reads entries: the columns stand here once, whatever the condition.
+macro_rules! entries {
+    ($condition:tt $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            EntryRecord,
+            "select log_number, account_id, organization_id, sequence, at, kind, from_side, to_side, credits,
+                    project_id, total, held, consumed, cause_source, cause_id, cause_type, traceparent,
+                    reason, actor, digest
+               from entry " + $condition
+            $(, $argument)*
+        )
+    };
+}
+
+/// Reads notices, likewise.
+macro_rules! notices {
+    ($condition:tt $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            NoticeRecord,
+            "select log_number, account_id, organization_id, kind, sequence, at, cause_source, cause_id,
+                    cause_type, traceparent, body
+               from notice " + $condition
+            $(, $argument)*
+        )
+    };
+}
+
+pub(super) use {entries, notices};
 
 impl Store {
     /// The lines after `after`, in order and without a gap, `limit` at most.
@@ -50,67 +217,34 @@ impl Store {
         Ok(lines)
     }
 
-    async fn entries_between(&self, after: i64, through: i64) -> Result<Vec<LogLine>, StoreError> {
-        let rows = sqlx::query_as!(
-            EntryRecord,
-            "select log_number, account_id, organization_id, sequence, at, kind, from_side, to_side, credits,
-                    project_id, total, held, consumed, cause_source, cause_id, cause_type, traceparent,
-                    reason, actor, digest
-               from entry where log_number > $1 and log_number <= $2 order by log_number",
-            after,
-            through,
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        rows.into_iter().map(|row| Ok(LogLine::Entry(Box::new(row.try_into()?)))).collect()
+    /// What events name as their source: this ledger.
+    pub fn event_source(&self) -> String {
+        format!("creditd/{}", self.schema)
     }
 
-    async fn notices_between(&self, after: i64, through: i64) -> Result<Vec<LogLine>, StoreError> {
-        let rows = sqlx::query!(
-            "select log_number, account_id, organization_id, kind, sequence, at, cause_source, cause_id,
-                    cause_type, traceparent, body
-               from notice where log_number > $1 and log_number <= $2 order by log_number",
-            after,
-            through,
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        let table = Table("notice");
-        rows.into_iter()
-            .map(|row| {
-                let cause = Cause {
-                    key: MessageKey::new(&row.cause_source, &row.cause_id),
-                    message_type: row.cause_type.into(),
-                    traceparent: row.traceparent.map(Into::into),
-                };
-                let organization_id = row.organization_id.map(|id| table.id("organization_id", id));
-                let Value::Object(body) = row.body else {
-                    return Err(table.unreadable("body", "it is no object"));
-                };
-                Ok(LogLine::Notice(Box::new(StoredNotice {
-                    number: LogNumber(row.log_number),
-                    account_id: table.id("account_id", row.account_id)?,
-                    organization_id: organization_id.transpose()?,
-                    kind: match row.kind.as_str() {
-                        "alert" => NoticeKind::Alert,
-                        "hold" => NoticeKind::Hold,
-                        "transfer_rejected" => NoticeKind::TransferRejected,
-                        other => return Err(table.unreadable("kind", format!("unknown kind {other:?}"))),
-                    },
-                    sequence: row.sequence,
-                    at: Timestamp::cut(row.at),
-                    cause,
-                    body,
-                })))
-            })
-            .collect()
+    /// The lines with these numbers that are left, in order.
+    pub(super) async fn log_of(&self, numbers: &[i64]) -> Result<Vec<LogLine>, StoreError> {
+        let entries = entries!("where log_number = any($1)", numbers);
+        let notices = notices!("where log_number = any($1)", numbers);
+        merged(entries.fetch_all(&self.pool).await?, notices.fetch_all(&self.pool).await?)
     }
 
-    /// The lines from `first` to `last`, in order: those that a message brought about.
+    /// The lines from `first` to `last` that are left, in order: those that a message brought about.
     pub async fn log_between(&self, first: LogNumber, last: LogNumber) -> Result<Vec<LogLine>, StoreError> {
-        let mut lines = self.entries_between(first.0 - 1, last.0).await?;
-        lines.extend(self.notices_between(first.0 - 1, last.0).await?);
-        lines.sort_by_key(LogLine::number);
-        Ok(lines)
+        let entries = entries!("where log_number between $1 and $2 order by log_number", first.0, last.0);
+        let notices = notices!("where log_number between $1 and $2 order by log_number", first.0, last.0);
+        merged(entries.fetch_all(&self.pool).await?, notices.fetch_all(&self.pool).await?)
     }
+}
+
+/// Both kinds of lines, in their one order.
+pub(super) fn merged(
+    entries: Vec<EntryRecord>,
+    notices: Vec<NoticeRecord>,
+) -> Result<Vec<LogLine>, StoreError> {
+    let entries = entries.into_iter().map(LogLine::try_from);
+    let mut lines: Vec<_> =
+        entries.chain(notices.into_iter().map(LogLine::try_from)).collect::<Result<_, _>>()?;
+    lines.sort_by_key(LogLine::number);
+    Ok(lines)
 }

@@ -1,7 +1,8 @@
 //! PostgreSQL. All SQL lives here; what crosses are the ledger's own types.
 //!
 //! Lock order: [`Store::begin`] locks the ledger's row before anything else, so transactions that write the
-//! books run one after the other. The relay's row is locked by nobody who holds that one.
+//! books run one after the other. The relay's row and
+//! retention's are locked by nobody who holds that one.
 //!
 //! No database work is ever cancelled half-way (a cancelled `begin` could return a connection with an open
 //! transaction to the pool): time limits are the server's, set on every connection.
@@ -10,13 +11,17 @@ mod batch;
 mod comparison;
 mod due;
 mod error;
+mod events;
+mod history;
 mod inbox;
 mod load;
 mod log;
 mod parked;
+mod parked_desk;
 mod queue;
 mod relay;
 mod reports;
+mod retention;
 mod rows;
 mod save;
 pub mod schema;
@@ -30,12 +35,16 @@ use std::time::Duration;
 pub use batch::{Batch, Decided, Preview, Received};
 pub use comparison::Comparison;
 pub use error::{Remedy, StoreError};
+pub use events::{LogFilter, Span};
+pub use history::{AccountStretch, ProjectStanding, Stretch, WriterFate};
 pub use inbox::{InboxRow, Repeated, Said};
-pub use log::LogLine;
+pub use log::{LogKind, LogLine};
 pub use parked::{Parcel, ParkedRow};
+pub use parked_desk::{Desk, Discard, OfferResult, ParkedFilter, ParkedSummary, ReasonCount};
 pub use queue::{ClaimRow, LoadedQueue, QueueReport, UnblockingRow};
 pub use relay::{Lease, RelayStatus};
-pub use reports::{AccountRow, MessageFate, OrganizationRow, ParkedSummary, ProjectFilter, ProjectRow};
+pub use reports::{AccountRow, MessageFate, OrganizationRow, ProjectFilter, ProjectRow};
+pub use retention::{Removable, Removed};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};

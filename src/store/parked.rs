@@ -74,7 +74,8 @@ fn raw_of(envelope: &str, body: Vec<u8>) -> Result<RawMessage, StoreError> {
     })
 }
 
-/// Parks messages. One that is parked already is counted, and open again if it was dealt with.
+/// Parks messages. One that is parked already is counted, and open again if it was dealt with; what a person
+/// discarded stays discarded.
 pub(super) async fn insert(connection: &mut PgConnection, parcels: &[Parcel]) -> Result<(), StoreError> {
     // Few messages are parked, and the same may be there twice: one statement each.
     for parcel in parcels {
@@ -85,8 +86,10 @@ pub(super) async fn insert(connection: &mut PgConnection, parcels: &[Parcel]) ->
                                  received_at, envelope, body)
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::json, $10)
              on conflict (content_hash) do update
-                set deliveries = parked.deliveries + 1, done_at = null, done_outcome = null,
-                    reason = excluded.reason, detail = excluded.detail, waits_for = excluded.waits_for",
+                set deliveries = parked.deliveries + 1, reason = excluded.reason, detail = excluded.detail,
+                    waits_for = excluded.waits_for,
+                    done_at = case when parked.done_outcome = 'discarded' then parked.done_at end,
+                    done_outcome = case when parked.done_outcome = 'discarded' then 'discarded' end",
             hash.as_slice(),
             reason.as_str(),
             without_nul(detail),
@@ -123,6 +126,36 @@ pub(super) async fn count(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Which messages with these keys were discarded, each by its key and its content's hash.
+pub(super) async fn discarded(
+    connection: &mut PgConnection,
+    keys: &[MessageKey],
+) -> Result<HashSet<(MessageKey, [u8; 32])>, StoreError> {
+    if keys.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let sources: Vec<_> = keys.iter().map(|key| key.source.to_string()).collect();
+    let ids: Vec<_> = keys.iter().map(|key| key.id.to_string()).collect();
+    // `offset 0` keeps the look-up by key: joined, stale statistics could have all of them read for each batch.
+    let rows = sqlx::query!(
+        r#"select asked.source as "source!", asked.id as "id!", parked.content_hash as "content_hash!"
+             from unnest($1::text[], $2::text[]) asked (source, id)
+            cross join lateral (
+                  select content_hash from parked
+                   where source = asked.source and message_id = asked.id
+                     and done_outcome = 'discarded' offset 0) parked"#,
+        &sources,
+        &ids,
+    )
+    .fetch_all(connection)
+    .await?;
+    let discarded = rows.into_iter().map(|row| {
+        let hash = Table("parked").digest(&row.content_hash)?.0;
+        Ok((MessageKey::new(&row.source, &row.id), hash))
+    });
+    discarded.collect()
 }
 
 /// Marks those as due that wait for what has `appeared`.

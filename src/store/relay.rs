@@ -7,6 +7,7 @@ use sqlx::postgres::types::PgInterval;
 
 use super::{Store, StoreError};
 use crate::ledger::entry::LogNumber;
+use crate::ledger::moment::Timestamp;
 
 /// The right to publish, until it ends or another takes it over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,23 +18,32 @@ pub struct Lease {
     pub published: LogNumber,
 }
 
-/// Where the relay stands.
+/// Where the relay stands, by the database's clock.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct RelayStatus {
+    /// Who publishes, or did so last and never gave the lease back.
+    pub owner: Option<String>,
+    /// Whether the owner's lease still lasts: a relay is at work.
+    pub alive: bool,
+    /// Until when the lease lasts, or lasted; `None` where nobody has it.
+    pub lease_until: Option<Timestamp>,
+    /// How often the lease changed hands.
+    pub epoch: i64,
     /// All of the log up to here is published.
     pub published: LogNumber,
     /// The last number in the log.
     pub log_last: LogNumber,
+    /// How many events wait to be published.
+    pub lag_events: i64,
+    /// For how long the oldest of them has been waiting, in milliseconds; 0 where none waits.
+    pub lag_ms: i64,
     /// How many events no queue took.
     pub unroutable: i64,
-    /// Who publishes, if anybody has the lease.
-    pub owner: Option<String>,
-    /// How often the lease changed hands.
-    pub epoch: i64,
 }
 
-fn interval(time_to_live: Duration) -> PgInterval {
-    let microseconds = i64::try_from(time_to_live.as_micros()).expect("a lease lasts seconds");
+pub(super) fn interval(time_to_live: Duration) -> PgInterval {
+    let microseconds =
+        i64::try_from(time_to_live.as_micros()).expect("a lease lasts seconds, and sweeps are hours apart");
     PgInterval { months: 0, days: 0, microseconds }
 }
 
@@ -92,18 +102,28 @@ impl Store {
     /// Where the relay stands.
     pub async fn relay_status(&self) -> Result<RelayStatus, StoreError> {
         let row = sqlx::query!(
-            r#"select relay.published, relay.unroutable, relay.epoch, ledger.log_last,
-                      case when lease_until >= now() then relay.owner end as owner
+            r#"select relay.owner, relay.epoch, relay.published, relay.unroutable, ledger.log_last,
+                      relay.owner is not null and relay.lease_until >= now() as "alive!",
+                      case when isfinite(relay.lease_until) then relay.lease_until end as lease_until,
+                      extract(epoch from now() - coalesce(
+                          (select at from entry where log_number = relay.published + 1),
+                          (select at from notice where log_number = relay.published + 1)))::float8 as lag_s
                  from relay cross join ledger"#
         )
         .fetch_one(&self.pool)
         .await?;
+        // The log's times are the daemons', whose clocks may be ahead of the database's.
+        let lag = Duration::try_from_secs_f64(row.lag_s.unwrap_or(0.0).max(0.0)).unwrap_or_default();
         Ok(RelayStatus {
+            owner: row.owner,
+            alive: row.alive,
+            lease_until: row.lease_until.map(Timestamp::cut),
+            epoch: row.epoch,
             published: LogNumber(row.published),
             log_last: LogNumber(row.log_last),
+            lag_events: row.log_last - row.published,
+            lag_ms: i64::try_from(lag.as_millis()).unwrap_or(i64::MAX),
             unroutable: row.unroutable,
-            owner: row.owner,
-            epoch: row.epoch,
         })
     }
 }

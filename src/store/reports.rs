@@ -1,10 +1,11 @@
-//! What people ask: accounts, organizations, projects, parked messages, and what became of a message.
+//! What people ask: accounts, organizations, projects, and what became of a message.
 //! Read-only. Members are named as `--json` shows them.
 
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 
+use super::parked_desk::{ParkedColumns, ParkedSummary};
 use super::rows::Table;
 use super::{LogLine, Store, StoreError};
 use crate::ledger::alert::Raised;
@@ -12,6 +13,9 @@ use crate::ledger::balance::Queued;
 use crate::ledger::credits::Credits;
 use crate::ledger::entry::LogNumber;
 use crate::ledger::moment::Timestamp;
+
+/// No more than so many parked messages are told of one key.
+const PARKED_MAX: i64 = 100;
 
 /// An account as it stands.
 #[derive(Clone, Debug, Serialize)]
@@ -95,30 +99,6 @@ pub struct ProjectFilter {
     pub limit: i64,
 }
 
-/// A parked message, told in a line.
-#[derive(Clone, Debug, Serialize)]
-pub struct ParkedSummary {
-    /// Its number among the parked.
-    pub id: i64,
-    /// Why it is parked, for programs.
-    pub reason: String,
-    /// Why, for people.
-    pub detail: String,
-    /// Its source, where that could be read.
-    pub source: Option<String>,
-    /// Its id, where that could be read.
-    pub message_id: Option<String>,
-    /// Its type, where that could be read.
-    #[serde(rename = "type")]
-    pub message_type: Option<String>,
-    /// What would let it be applied by itself.
-    pub waits_for: Option<String>,
-    /// How often it came.
-    pub deliveries: i64,
-    /// When it came first.
-    pub received_at: Timestamp,
-}
-
 /// What became of a message.
 #[derive(Clone, Debug)]
 pub struct MessageFate {
@@ -136,8 +116,12 @@ pub struct MessageFate {
     pub deliveries: i64,
     /// How often other data came under its key.
     pub conflicts: i64,
-    /// What it brought about: entries and notices, in order.
+    /// What it brought about: entries and notices, in order, as far as they are left.
     pub log: Vec<LogLine>,
+    /// Where it is or was parked, and what else came under its key and is; oldest first.
+    pub parked: Vec<ParkedSummary>,
+    /// How many notices of it retention has removed.
+    pub notices_removed: i64,
 }
 
 struct AccountColumns {
@@ -202,34 +186,6 @@ impl From<ProjectColumns> for ProjectRow {
             state: row.state,
             wanted: row.wanted,
             waiting_since: row.waiting_since.map(Timestamp::cut),
-        }
-    }
-}
-
-struct ParkedColumns {
-    parked_id: i64,
-    reason: String,
-    detail: String,
-    source: Option<String>,
-    message_id: Option<String>,
-    r#type: Option<String>,
-    waits_for: Option<String>,
-    deliveries: i64,
-    received_at: OffsetDateTime,
-}
-
-impl From<ParkedColumns> for ParkedSummary {
-    fn from(row: ParkedColumns) -> Self {
-        Self {
-            id: row.parked_id,
-            reason: row.reason,
-            detail: row.detail,
-            source: row.source,
-            message_id: row.message_id,
-            message_type: row.r#type,
-            waits_for: row.waits_for,
-            deliveries: row.deliveries,
-            received_at: Timestamp::cut(row.received_at),
         }
     }
 }
@@ -331,52 +287,6 @@ impl Store {
         Ok(row.map(Into::into))
     }
 
-    /// Parked messages that nothing was done about yet, oldest first.
-    pub async fn parked(&self, reason: Option<&str>, limit: i64) -> Result<Vec<ParkedSummary>, StoreError> {
-        let rows = sqlx::query_as!(
-            ParkedColumns,
-            "select parked_id, reason, detail, source, message_id, type, waits_for, deliveries, received_at
-               from parked
-              where done_at is null and ($1::text is null or reason = $1)
-              order by parked_id limit $2",
-            reason,
-            limit,
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(rows.into_iter().map(Into::into).collect())
-    }
-
-    /// One parked message, with its envelope (routing key, content type, headers, properties) and its body.
-    pub async fn parked_message(
-        &self,
-        id: i64,
-    ) -> Result<Option<(ParkedSummary, Value, Vec<u8>)>, StoreError> {
-        let row = sqlx::query!(
-            r#"select parked_id, reason, detail, source, message_id, type, waits_for, deliveries, received_at,
-                      envelope::text as "envelope!", body
-                 from parked where parked_id = $1"#,
-            id,
-        )
-        .fetch_optional(&self.pool)
-        .await?;
-        let Some(row) = row else { return Ok(None) };
-        let envelope = serde_json::from_str(&row.envelope);
-        let envelope = envelope.map_err(|error| Table("parked").unreadable("envelope", error))?;
-        let summary = ParkedColumns {
-            parked_id: row.parked_id,
-            reason: row.reason,
-            detail: row.detail,
-            source: row.source,
-            message_id: row.message_id,
-            r#type: row.r#type,
-            waits_for: row.waits_for,
-            deliveries: row.deliveries,
-            received_at: row.received_at,
-        };
-        Ok(Some((summary.into(), envelope, row.body)))
-    }
-
     /// What became of the message `id` of `source`; `None` where nothing is known of it.
     pub async fn message_fate(&self, source: &str, id: &str) -> Result<Option<MessageFate>, StoreError> {
         let row = sqlx::query!(
@@ -387,11 +297,15 @@ impl Store {
         )
         .fetch_optional(&self.pool)
         .await?;
-        let Some(row) = row else { return self.undecoded_fate(source, id).await };
-        let log = match (row.log_first, row.log_last) {
-            (Some(first), Some(last)) => self.log_between(LogNumber(first), LogNumber(last)).await?,
-            _ => Vec::new(),
+        let parked = self.parked_under(source, id).await?;
+        let Some(row) = row else { return Ok(undecoded_fate(parked)) };
+        let (log, numbers) = match (row.log_first, row.log_last) {
+            (Some(first), Some(last)) => {
+                (self.log_between(LogNumber(first), LogNumber(last)).await?, last - first + 1)
+            }
+            _ => (Vec::new(), 0),
         };
+        let lines = i64::try_from(log.len()).unwrap_or(i64::MAX);
         Ok(Some(MessageFate {
             message_type: Some(row.r#type),
             outcome: row.outcome,
@@ -401,29 +315,41 @@ impl Store {
             deliveries: row.deliveries,
             conflicts: row.conflicts,
             log,
+            parked,
+            notices_removed: numbers - lines,
         }))
     }
 
-    /// A message that could not be decoded has no inbox row, but its key may have been readable.
-    async fn undecoded_fate(&self, source: &str, id: &str) -> Result<Option<MessageFate>, StoreError> {
-        let rows = sqlx::query!(
-            "select type, reason, detail, received_at, deliveries from parked
-              where source = $1 and message_id = $2 order by parked_id",
+    /// What is or was parked under a message's key.
+    async fn parked_under(&self, source: &str, id: &str) -> Result<Vec<ParkedSummary>, StoreError> {
+        let rows = sqlx::query_as!(
+            ParkedColumns,
+            "select parked_id, reason, detail, source, message_id, type, waits_for, due, deliveries, received_at,
+                    done_at, done_outcome, discarded_at, actor, note
+               from parked where source = $1 and message_id = $2 order by parked_id limit $3",
             source,
             id,
+            PARKED_MAX,
         )
         .fetch_all(&self.pool)
         .await?;
-        let deliveries = rows.iter().map(|row| row.deliveries).sum();
-        Ok(rows.into_iter().next().map(|row| MessageFate {
-            message_type: row.r#type,
-            outcome: "parked".to_owned(),
-            reason: Some(row.reason),
-            detail: Some(row.detail),
-            received_at: Timestamp::cut(row.received_at),
-            deliveries,
-            conflicts: 0,
-            log: Vec::new(),
-        }))
+        Ok(rows.into_iter().map(Into::into).collect())
     }
+}
+
+/// A message that could not be decoded has no inbox row, but its key may have been readable.
+fn undecoded_fate(parked: Vec<ParkedSummary>) -> Option<MessageFate> {
+    let first = parked.first()?;
+    Some(MessageFate {
+        notices_removed: 0,
+        message_type: first.message_type.clone(),
+        outcome: "parked".to_owned(),
+        reason: Some(first.reason.clone()),
+        detail: Some(first.detail.clone()),
+        received_at: first.received_at,
+        deliveries: parked.iter().map(|row| row.deliveries).sum(),
+        conflicts: 0,
+        log: Vec::new(),
+        parked,
+    })
 }

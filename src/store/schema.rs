@@ -14,11 +14,12 @@ static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 
 /// What the daemon's role may do, table by table.
 ///
-/// Entries and notices can only be read and added: they are the ledger, and what was told. The relay's row
-/// and the ledger's are there already.
-const GRANTS: [(&str, &str); 14] = [
+/// Entries can only be read and added: they are the ledger. Notices can't be changed either; retention removes
+/// them, and old rows of `inbox` and `parked`. The rows of the ledger, the relay and retention are there already.
+const GRANTS: [(&str, &str); 15] = [
     ("ledger", "select, update"),
     ("relay", "select, update"),
+    ("retention", "select, update"),
     ("organization", "select, insert, update"),
     ("account", "select, insert, update"),
     ("project", "select, insert, update"),
@@ -26,9 +27,9 @@ const GRANTS: [(&str, &str); 14] = [
     ("price_list", "select, insert, update"),
     ("asset", "select, insert"),
     ("entry", "select, insert"),
-    ("notice", "select, insert"),
-    ("inbox", "select, insert, update"),
-    ("parked", "select, insert, update"),
+    ("notice", "select, insert, delete"),
+    ("inbox", "select, insert, update, delete"),
+    ("parked", "select, insert, update, delete"),
     ("suspect", "select, insert, update, delete"),
     ("_sqlx_migrations", "select"),
 ];

@@ -10,7 +10,7 @@ use serde::Serialize;
 use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::rows::EntryRecord;
-use super::{Store, StoreError, load};
+use super::{Store, StoreError, load, retention};
 use crate::ledger::account::Account;
 use crate::ledger::balance::Balance;
 use crate::ledger::credits::Credits;
@@ -76,6 +76,7 @@ impl Store {
         let entries = replay(&mut snapshot, &accounts, &mut findings, progress).await?;
         let notices = check_notices(&mut snapshot, &mut findings).await?;
         check_log(&mut snapshot, &mut findings).await?;
+        findings.extend(retention::check(&mut snapshot).await?);
         let projects = check_projects(&mut snapshot, &mut findings).await?;
         check_sums(&mut snapshot, &mut findings).await?;
         terms::check_tallies(&mut snapshot, &mut findings).await?;
@@ -228,7 +229,8 @@ async fn replay(
     Ok(done)
 }
 
-/// Each account's alerts and hold notices are numbered from 1 without gaps, as its row counts them.
+/// Each account's alerts and hold notices are numbered from 1 without gaps, as its row counts them; where
+/// retention has removed some, from the first that is left.
 async fn check_notices(
     connection: &mut PgConnection,
     findings: &mut Vec<Finding>,
@@ -245,9 +247,11 @@ async fn check_notices(
                   coalesce(told.kind, counted.kind) as "kind!",
                   coalesce(told.told, 0) as "told!", coalesce(counted.counted, 0) as "counted!",
                   told.first, told.last
-             from told full join counted using (account_id, kind)
-            where coalesce(told.told, 0) <> coalesce(counted.counted, 0)
-               or told.first <> 1 or told.last <> told.told
+             from told full join counted using (account_id, kind) cross join retention
+            where case
+                  when told.told is null then counted.counted > 0 and notices_removed = 0
+                  else told.last is distinct from counted.counted or told.told <> told.last - told.first + 1
+                       or (told.first <> 1 and notices_removed = 0) end
             order by 1, 2 limit $1"#,
         FINDINGS_MAX,
     )
@@ -270,13 +274,17 @@ async fn check_notices(
     Ok(count(all.fetch_one(connection).await?))
 }
 
-/// Entries and notices together are numbered from 1 to the ledger's last number, each number once.
+/// Entries and notices together are numbered from 1 to the ledger's last number, each number once; where
+/// retention has removed notices, from the first number after them.
 async fn check_log(connection: &mut PgConnection, findings: &mut Vec<Finding>) -> Result<(), StoreError> {
     let steps = sqlx::query!(
-        r#"select previous as "previous!", log_number as "log_number!"
-             from (select log_number, lag(log_number, 1, 0::bigint) over (order by log_number) as previous
-                     from (select log_number from entry
-                           union all select log_number from notice
+        r#"with mark as (select notices_removed_through as through from retention)
+           select previous as "previous!", log_number as "log_number!"
+             from (select log_number, lag(log_number, 1, (select through from mark))
+                          over (order by log_number) as previous
+                     from (select log_number from entry where log_number > (select through from mark)
+                           union all
+                           select log_number from notice where log_number > (select through from mark)
                            union all select log_last + 1 from ledger) numbered) steps
             where log_number <> previous + 1
             order by log_number limit $1"#,
@@ -392,14 +400,19 @@ async fn check_sums(connection: &mut PgConnection, findings: &mut Vec<Finding>) 
 }
 
 /// Every entry lies in the stretch of the log that its cause's inbox row names: no message took effect twice.
+/// The row of a project message may be gone if it is older than what retention left, and such a message may
+/// have come again since.
 async fn check_causes(connection: &mut PgConnection, findings: &mut Vec<Finding>) -> Result<(), StoreError> {
     let wrong = sqlx::query!(
         r#"select entry.log_number, entry.account_id, entry.cause_source, entry.cause_id,
                   inbox.source is not null as "known!"
-             from entry left join inbox
+             from entry cross join retention left join inbox
                on inbox.source = entry.cause_source and inbox.id = entry.cause_id
-            where inbox.source is null or inbox.log_first is null
-               or entry.log_number not between inbox.log_first and inbox.log_last
+            where (inbox.source is null or inbox.log_first is null
+                   or entry.log_number not between inbox.log_first and inbox.log_last)
+              and (entry.cause_type like 'project.%' and entry.cause_source not like 'creditd/%'
+                   and entry.at < retention.inbox_removed_before
+                   and (inbox.source is null or inbox.received_at > entry.at)) is not true
             order by 1 limit $1"#,
         FINDINGS_MAX,
     )

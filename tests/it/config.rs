@@ -171,13 +171,26 @@ fn a_number_out_of_range_is_refused_with_its_range() {
         ("[batch]\nmessages_max = 5001", "batch.messages_max", "1 to 5000"),
         ("time_ahead_max_s = -1", "time_ahead_max_s", "0 to 86400"),
         ("[database]\nstatement_timeout_s = 0", "database.statement_timeout_s", "1 to 3600"),
-        ("[retention]\ninbox_days = 0", "retention.inbox_days", "1 to 36500"),
+        ("[retention]\ninbox_days = 0", "retention.inbox_days", "1 to 36500, or \"off\""),
+        ("[retention]\nnotices_days = \"never\"", "retention.notices_days", "1 to 36500, or \"off\""),
     ];
     for (content, expected_key, range) in cases {
         let (key, message) = mistake(content, &[]);
         assert_eq!(key, expected_key);
         assert!(message.contains(range), "{message}");
     }
+}
+
+#[test]
+fn what_retention_removes_can_be_kept_for_ever_by_a_word() {
+    let config = load("[retention]\ninbox_days = \"off\"", &[("CREDITD__RETENTION__NOTICES_DAYS", "off")]);
+    let retention = config.unwrap().retention;
+    assert_eq!((retention.inbox_days, retention.notices_days), (None, None));
+    assert_eq!(retention.parked_done_days, Some(90));
+    let config = load("", &[("CREDITD__RETENTION__INBOX_DAYS", "30")]).unwrap();
+    assert_eq!(config.retention.inbox_days, Some(30));
+    let (_, message) = mistake("", &[("CREDITD__RETENTION__INBOX_DAYS", "0")]);
+    assert!(message.contains("a whole number, 1 to 36500, or \"off\""), "{message}");
 }
 
 #[test]

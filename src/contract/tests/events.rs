@@ -7,119 +7,11 @@ use serde_json::{Map, Value, json};
 use super::super::fields::Path;
 use super::super::json;
 use super::super::outbound::{StoredNotice, of_entry, of_notice};
+use super::super::samples::{LEDGER, entry, queued_hold, raised_alert, rejected_hold};
 use super::table;
-use crate::ledger::alert::{Change, Measure, RaisedRule, Resolution, Resolved, Rule, Severity};
-use crate::ledger::balance::{Balance, Queued};
-use crate::ledger::credits::Credits;
-use crate::ledger::entry::Digest;
-use crate::ledger::entry::{Cause, Entry, EntryKind, LogNumber, Side};
-use crate::ledger::ids::{AccountId, MessageKey, OrganizationId, ProjectId};
-use crate::ledger::moment::Timestamp;
-use crate::ledger::notice::{
-    AlertBody, Aside, Contact, ContactRole, HoldBody, HoldState, Holder, Notice, NoticeBody, Obstacle,
-    Shortfall,
-};
-
-const LEDGER: &str = "creditd/creditd";
-
-fn cause() -> Arc<Cause> {
-    Arc::new(Cause {
-        key: MessageKey::new("projects", "m-1"),
-        message_type: "project.status_changed.v1".into(),
-        traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
-    })
-}
-
-fn time() -> Timestamp {
-    Timestamp::parse("2026-03-01T12:00:00.000001Z").unwrap()
-}
-
-pub(super) fn entry() -> Entry {
-    Entry {
-        number: LogNumber(1042),
-        account_id: AccountId::parse("studio.north").unwrap(),
-        organization_id: Some(OrganizationId::parse("group").unwrap()),
-        sequence: 17,
-        at: time(),
-        kind: EntryKind::Hold,
-        from: Side::Available,
-        to: Side::Held,
-        credits: Credits(25),
-        project_id: Some(ProjectId::parse("p-1").unwrap()),
-        balance: Balance { total: Credits(100), held: Credits(65), consumed: Credits(5) },
-        cause: cause(),
-        reason: None,
-        actor: None,
-        digest: Digest([0xab; 32]),
-    }
-}
-
-pub(super) fn alert() -> Notice {
-    let low = Rule {
-        name: "low".into(),
-        measure: Measure::AvailablePercent,
-        level: 30,
-        severity: Severity::Warning,
-        margin: 5,
-    };
-    let holder = Holder {
-        project_id: ProjectId::parse("p-1").unwrap(),
-        account_id: AccountId::parse("studio.north").unwrap(),
-        name: Some("Summer".into()),
-        status: Some("started".into()),
-        stage: 4,
-        held: Credits(65),
-    };
-    let balance = Balance { total: Credits(100), held: Credits(65), consumed: Credits(5) };
-    let body = AlertBody {
-        change: Change::Raised,
-        severity: Some(Severity::Warning),
-        previous_severity: None,
-        rules: vec![RaisedRule { rule: low, since: time(), subjects: None }],
-        subjects: Vec::new(),
-        overcommitted: None,
-        resolved: vec![Resolved {
-            name: "few".into(),
-            severity: Severity::Info,
-            reason: Resolution::Recovered,
-        }],
-        balance: balance.into(),
-        queued: Queued { projects: 1, credits: Credits(40) },
-        contact: Contact { role: ContactRole::AccountManager, contact: Some("kim@example.com".into()) },
-        largest_holds: vec![holder.clone()],
-        closest_to_settling: vec![holder],
-    };
-    notice(NoticeBody::Alert(Box::new(body)))
-}
-
-pub(super) fn hold() -> Notice {
-    notice(NoticeBody::Hold(HoldBody {
-        state: HoldState::Queued,
-        project_id: ProjectId::parse("p-2").unwrap(),
-        credits: Credits(40),
-        held: Credits::ZERO,
-        wanted: Credits(40),
-        position: Some(1),
-        reason: None,
-        shortfall: Some(Shortfall {
-            account_id: AccountId::parse("studio.north").unwrap(),
-            credits: Credits(10),
-        }),
-        aside: None,
-    }))
-}
-
-fn notice(body: NoticeBody) -> Notice {
-    Notice {
-        number: LogNumber(1043),
-        account_id: AccountId::parse("studio.north").unwrap(),
-        organization_id: None,
-        sequence: 3,
-        at: time(),
-        cause: cause(),
-        body,
-    }
-}
+use crate::ledger::entry::{Cause, Entry, LogNumber};
+use crate::ledger::ids::AccountId;
+use crate::ledger::notice::{Notice, NoticeBody};
 
 fn parsed(body: &[u8]) -> Value {
     let document = json::parse(body, &Path::Top).unwrap();
@@ -167,7 +59,7 @@ fn what_an_entry_lacks_is_null_and_a_missing_trace_is_left_out() {
 
 #[test]
 fn an_alert_carries_its_bodys_members_and_its_cause() {
-    let event = of_notice(LEDGER, &StoredNotice::from(&alert()));
+    let event = of_notice(LEDGER, &StoredNotice::from(&raised_alert()));
     assert_eq!(event.routing_key, "credits.alert.studio%2Enorth");
     let body = parsed(&event.body);
     assert_eq!(body["type"], "credits.alert.v1");
@@ -194,7 +86,7 @@ fn an_alert_carries_its_bodys_members_and_its_cause() {
 
 #[test]
 fn a_hold_event_carries_its_bodys_members_and_its_cause() {
-    let event = of_notice(LEDGER, &StoredNotice::from(&hold()));
+    let event = of_notice(LEDGER, &StoredNotice::from(&queued_hold()));
     assert_eq!(event.routing_key, "credits.hold.studio%2Enorth");
     let body = parsed(&event.body);
     assert_eq!(body["type"], "credits.hold.v1");
@@ -224,13 +116,7 @@ fn backwards(value: &Value) -> String {
 /// sending may show in an event.
 #[test]
 fn a_stored_notice_gives_the_same_bytes_as_the_fresh_one() {
-    let aside = Aside { account_id: AccountId::parse("pool:group").unwrap(), limit: Credits(30) };
-    let mut rejected = hold();
-    if let NoticeBody::Hold(body) = &mut rejected.body {
-        (body.state, body.reason) = (HoldState::Rejected, Some(Obstacle::ExceedsLimit));
-        (body.position, body.shortfall, body.aside) = (None, None, Some(aside));
-    }
-    for notice in [alert(), hold(), rejected] {
+    for notice in [raised_alert(), queued_hold(), rejected_hold()] {
         let fresh = StoredNotice::from(&notice);
         let as_stored = backwards(&Value::Object(fresh.body.clone()));
         let body: Map<String, Value> = serde_json::from_str(&as_stored).unwrap();
@@ -243,7 +129,7 @@ fn a_stored_notice_gives_the_same_bytes_as_the_fresh_one() {
 
 #[test]
 fn no_member_of_a_notice_hides_one_of_the_event() {
-    for notice in [alert(), hold()] {
+    for notice in [raised_alert(), queued_hold()] {
         let stored = StoredNotice::from(&notice);
         for kept in ["account_id", "organization_id", "sequence", "cause"] {
             assert!(!stored.body.contains_key(kept), "{kept}");

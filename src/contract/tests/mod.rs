@@ -12,6 +12,7 @@ mod events;
 mod generators;
 mod good;
 mod properties;
+mod published;
 mod wrong_data;
 
 fn table(value: Value) -> Map<String, Value> {

@@ -2,9 +2,10 @@
 //! queue anew (DESIGN 1.5).
 
 use super::super::account::Chain;
+use super::super::balance::Queued;
 use super::super::booking::Movement;
 use super::super::entry::{EntryKind, Side};
-use super::super::ids::AccountId;
+use super::super::ids::{AccountId, ProjectId};
 use super::super::input::Input;
 use super::super::project::{Claim, Project};
 use super::{Books, Need};
@@ -79,14 +80,14 @@ impl Books<'_> {
         let ticket = self.ledger.ticket_last;
         self.queue(new.queue())?.append(ticket, project.id.clone());
         project.claim = Some(Claim { ticket, ..claim });
-        self.waiting_changed(new, Default::default(), waits)?;
+        self.waiting_changed(new, Queued::default(), waits)?;
         self.tell_about(&project.id);
         self.put(project);
         Ok(())
     }
 
     /// The projects of an account that hold credits or wait for some, in the order of their ids.
-    fn tied(&self, account: &AccountId) -> Result<Vec<crate::ledger::ids::ProjectId>, Need> {
+    fn tied(&self, account: &AccountId) -> Result<Vec<ProjectId>, Need> {
         let stored = self.shelf.tied.get(account).ok_or_else(|| Need::Tied(account.clone()))?;
         let mut tied = Vec::new();
         for id in stored.iter().chain(self.projects.keys()) {

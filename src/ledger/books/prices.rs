@@ -1,15 +1,15 @@
 //! Price lists: they come, come into force, and price what had no price (DESIGN 1.3).
 
 use super::super::account::Account;
-use super::super::ids::{OrganizationId, ProjectId};
-use super::super::input::{Deliverable, Input, Price, PriceListFact, PricesStarted};
+use super::super::credits::Credits;
+use super::super::ids::{AccountId, OrganizationId, ProjectId};
+use super::super::input::{Deliverable, Input, Price, PriceLine, PriceListFact, PricesStarted};
 use super::super::moment::Timestamp;
 use super::super::outcome::{Outcome, WaitsFor};
 use super::super::price::{Lists, PriceList, PricedLine, TooDear, in_force};
 use super::super::project::{PriceTag, Project};
 use super::projects::account_unknown;
 use super::{Books, Need};
-use crate::ledger::ids::AccountId;
 
 impl Books<'_> {
     pub(super) fn apply_price_list(&mut self, input: &Input, fact: &PriceListFact) -> Result<Outcome, Need> {
@@ -30,7 +30,7 @@ impl Books<'_> {
             cause: input.cause.clone(),
             actor: input.reason_and_actor().1.cloned(),
         };
-        self.lists_mut(&fact.organization_id)?.push(list.clone());
+        self.lists_mut(fact.organization_id.as_ref())?.push(list.clone());
         if list.started {
             self.price_the_unpriced(&list, input)?;
         }
@@ -40,7 +40,7 @@ impl Books<'_> {
     /// A list that was announced comes into force.
     pub(super) fn start_prices(&mut self, input: &Input, start: &PricesStarted) -> Result<Outcome, Need> {
         let is_meant = |list: &&mut PriceList| list.number == start.number;
-        let found = self.lists_mut(&start.organization_id)?.iter_mut().find(is_meant);
+        let found = self.lists_mut(start.organization_id.as_ref())?.iter_mut().find(is_meant);
         let Some(list) = found.filter(|list| !list.started && list.starts_at <= input.now) else {
             return Ok(Outcome::Stale);
         };
@@ -53,7 +53,7 @@ impl Books<'_> {
     /// Computes the price of what had none when it was said, oldest first, and offers parked messages about
     /// what has a price now.
     fn price_the_unpriced(&mut self, list: &PriceList, input: &Input) -> Result<(), Need> {
-        let priced = |line: &super::super::input::PriceLine| WaitsFor::Price(line.deliverable_type.clone());
+        let priced = |line: &PriceLine| WaitsFor::Price(line.deliverable_type.clone());
         self.appeared.extend(list.prices.iter().map(priced));
         for id in self.unpriced()? {
             let project = self.project(&id)?;
@@ -89,7 +89,7 @@ impl Books<'_> {
         account: &Account,
         deliverables: &[Deliverable],
         now: Timestamp,
-    ) -> Result<Result<Option<crate::ledger::credits::Credits>, TooDear>, Need> {
+    ) -> Result<Result<Option<Credits>, TooDear>, Need> {
         self.with_lists(account, now, |lists| lists.price(deliverables))
     }
 
@@ -110,21 +110,22 @@ impl Books<'_> {
         price: impl FnOnce(&Lists) -> T,
     ) -> Result<T, Need> {
         let own = match account.organization() {
-            Some(organization) => in_force(self.lists(&Some(organization.clone()))?, now),
+            Some(organization) => in_force(self.lists(Some(organization))?, now),
             None => None,
         };
-        let default = in_force(self.lists(&None)?, now);
+        let default = in_force(self.lists(None)?, now);
         Ok(price(&Lists { own, default }))
     }
 
-    fn lists(&self, owner: &Option<OrganizationId>) -> Result<&[PriceList], Need> {
-        let versions = self.price_lists.get(owner).or_else(|| self.shelf.price_lists.get(owner));
-        Ok(versions.ok_or_else(|| Need::Prices(owner.clone()))?)
+    fn lists(&self, owner: Option<&OrganizationId>) -> Result<&[PriceList], Need> {
+        let owner = owner.cloned();
+        let versions = self.price_lists.get(&owner).or_else(|| self.shelf.price_lists.get(&owner));
+        Ok(versions.ok_or(Need::Prices(owner))?)
     }
 
-    fn lists_mut(&mut self, owner: &Option<OrganizationId>) -> Result<&mut Vec<PriceList>, Need> {
+    fn lists_mut(&mut self, owner: Option<&OrganizationId>) -> Result<&mut Vec<PriceList>, Need> {
         let copies = self.lists(owner)?.to_vec();
-        Ok(self.price_lists.entry(owner.clone()).or_insert(copies))
+        Ok(self.price_lists.entry(owner.cloned()).or_insert(copies))
     }
 
     /// The projects whose price was said and isn't known, oldest first.

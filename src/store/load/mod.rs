@@ -170,7 +170,7 @@ fn texts<'a, T: ToString + 'a>(ids: impl IntoIterator<Item = &'a T>) -> Vec<Stri
     ids.into_iter().map(ToString::to_string).collect()
 }
 
-async fn load_projects(
+pub(super) async fn load_projects(
     connection: &mut PgConnection,
     ids: &BTreeSet<ProjectId>,
     shelf: &mut Shelf,

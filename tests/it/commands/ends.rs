@@ -7,12 +7,17 @@ use crate::support::World;
 #[test]
 fn what_is_not_there_ends_with_1_and_says_where_to_look() {
     let world = World::new();
-    let asked: [(&[&str], &str); 5] = [
+    let asked: [(&[&str], &str); 10] = [
         (&["account", "show", "nobody"], "no account \"nobody\" is known; `creditd account list` shows"),
         (&["organization", "show", "none"], "no organization \"none\" is known; `creditd organization list`"),
         (&["project", "show", "p"], "no project \"p\" is known; `creditd project list` shows"),
         (&["parked", "show", "7"], "no message 7 is parked; `creditd parked list` shows"),
+        (&["parked", "retry", "7"], "no message 7 is parked; `creditd parked list` shows"),
+        (&["parked", "discard", "7", "--note", "n", "--actor", "ann"], "no message 7 is parked; `creditd"),
         (&["explain", "message", "/s", "1"], "nothing is known of message \"1\" from \"/s\""),
+        (&["explain", "account", "nobody"], "no account \"nobody\" is known; `creditd account list` shows"),
+        (&["explain", "account", "no body"], "no account \"no body\" is known; `creditd account list` shows"),
+        (&["explain", "project", "p"], "no project \"p\" is known; `creditd project list` shows"),
     ];
     for (arguments, expected) in asked {
         for arguments in [arguments.to_vec(), [arguments, &["--json"]].concat()] {
@@ -29,7 +34,7 @@ fn what_is_not_there_ends_with_1_and_says_where_to_look() {
 #[test]
 fn wrong_usage_ends_with_2() {
     let world = World::unmigrated();
-    let wrong: [&[&str]; 8] = [
+    let wrong: [&[&str]; 26] = [
         &[],
         &["account"],
         &["account", "show"],
@@ -37,7 +42,25 @@ fn wrong_usage_ends_with_2() {
         &["project", "list", "--state", "lost"],
         &["parked", "list", "--reason", "bad-luck"],
         &["parked", "show", "one"],
+        &["parked", "list", "--older-than", "soon"],
+        &["parked", "list", "--summary", "--limit", "3"],
+        &["parked", "retry"],
+        &["parked", "retry", "1", "--all"],
+        &["parked", "retry", "1", "--reason", "suspect"],
+        &["parked", "retry", "--all", "--discarded"],
+        &["parked", "retry", "1", "--wait-s", "0"],
+        &["parked", "discard", "1"],
+        &["parked", "discard", "--note", "n"],
+        &["parked", "discard", "1", "--note", " "],
+        &["parked", "discard", "1", "--note", "two\nlines"],
         &["explain", "message", "/s"],
+        &["explain", "account", "a", "--from", "yesterday"],
+        &["explain", "project", "p", "--to", "2026-02-30"],
+        &["explain", "account", "a", "--from", "2026-13-01"],
+        &["relay"],
+        &["events", "tail", "--type", "balance"],
+        &["events", "tail", "--from", "1", "--since", "1h"],
+        &["events", "show", "one"],
     ];
     for arguments in wrong {
         let (code, said) = world.failure(arguments);
@@ -74,7 +97,15 @@ fn a_server_that_is_away_ends_a_command_with_3() {
     let nowhere = format!("postgres://creditd:secret@127.0.0.1:{port}/creditd");
     world.set("CREDITD__DATABASE__URL", &nowhere);
     world.set("CREDITD__DATABASE__OWNER_URL", &nowhere);
-    for command in [&["account", "list"][..], &["verify"], &["migrate"], &["parked", "list", "--json"]] {
+    for command in [
+        &["account", "list"][..],
+        &["verify"],
+        &["migrate"],
+        &["parked", "list", "--json"],
+        &["relay", "status"],
+        &["events", "tail"],
+        &["retention", "run"],
+    ] {
         let (code, said) = world.failure(command);
         assert_eq!(code, 3, "{command:?}: {said}");
         assert!(said.contains("PostgreSQL"), "{command:?}: {said}");
@@ -85,11 +116,14 @@ fn a_server_that_is_away_ends_a_command_with_3() {
 #[test]
 fn a_command_ends_well_when_nobody_reads_what_it_prints() {
     let world = World::new();
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 12] = [
         &["account", "list"],
         &["account", "list", "--json"],
         &["project", "list"],
         &["parked", "list"],
+        &["relay", "status"],
+        &["events", "tail"],
+        &["retention", "run", "--dry-run"],
         &["verify"],
         &["migrate"],
         &["check-config"],

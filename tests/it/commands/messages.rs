@@ -30,13 +30,16 @@ fn explain_tells_the_outcome_the_reason_and_the_entries_of_a_message() {
         "entries",
         "id",
         "notices",
+        "notices_removed",
         "outcome",
+        "parked",
         "reason",
         "received_at",
         "source",
         "type",
     ];
     assert_eq!(names(&pooled), members);
+    assert_eq!(pooled["parked"], json!([]));
     assert_eq!(pooled["source"], "/test");
     assert_eq!(pooled["type"], "project.status_changed.v1");
     assert_eq!((&pooled["outcome"], &pooled["reason"]), (&json!("applied"), &json!(null)));
@@ -121,8 +124,21 @@ fn parked_messages_are_listed_with_their_reasons_and_shown_whole() {
     wait_until("both are parked", || world.parked().len() == 2);
 
     let parked = world.parked();
-    let members =
-        ["deliveries", "detail", "id", "message_id", "reason", "received_at", "source", "type", "waits_for"];
+    let members = [
+        "deliveries",
+        "detail",
+        "discarded",
+        "done_at",
+        "due",
+        "id",
+        "message_id",
+        "outcome",
+        "reason",
+        "received_at",
+        "source",
+        "type",
+        "waits_for",
+    ];
     assert_eq!(names(&parked[0]), members);
     assert_eq!((&parked[0]["id"], &parked[0]["reason"]), (&json!(1), &json!("not_cloudevent")));
     assert_eq!((&parked[0]["source"], &parked[0]["message_id"]), (&json!(null), &json!(null)));

@@ -1,7 +1,10 @@
 //! The commands, from outside: what they print for programs and for people, and how they end.
 
+mod contract;
 mod ends;
+mod histories;
 mod messages;
+mod parked;
 mod reports;
 mod tables;
 

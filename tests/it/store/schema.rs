@@ -33,9 +33,18 @@ const INSERT_ENTRY: &str =
         decode(repeat('00', 32), 'hex'))";
 
 #[test]
-fn the_daemons_role_can_read_and_add_entries_and_nothing_else() {
+fn the_daemons_role_can_read_and_add_entries_and_remove_only_what_retention_does() {
     let world = World::new();
-    for allowed in [INSERT_ENTRY, "select * from entry", "select * from notice", "select * from parked"] {
+    let allowed = [
+        INSERT_ENTRY,
+        "select * from entry",
+        "select * from notice",
+        "select * from parked",
+        "delete from notice",
+        "delete from inbox",
+        "delete from parked",
+    ];
+    for allowed in allowed {
         assert_eq!(refusal(&world.database_url, allowed), None, "{allowed}");
     }
     let refused = [
@@ -43,14 +52,13 @@ fn the_daemons_role_can_read_and_add_entries_and_nothing_else() {
         "delete from entry",
         "truncate entry",
         "update notice set body = '{}'",
-        "delete from notice",
         "truncate notice",
-        "delete from inbox",
-        "delete from parked",
         "delete from account",
         "delete from project",
         "delete from organization",
         "delete from ledger",
+        "delete from retention",
+        "insert into retention default values",
         "insert into ledger default values",
         "delete from relay",
         "truncate account, project, inbox, parked",

@@ -203,10 +203,3 @@ fn verify_tells_people_its_findings_a_line_each() {
     assert_eq!(lines.last(), Some(&"2 findings in 2 accounts, 3 projects, 4 entries and 3 notices"));
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }
-
-impl World {
-    /// Changes the books behind the ledger's back, past all its triggers.
-    fn tamper(&self, statement: &str) {
-        self.as_superuser(&format!("set session_replication_role = replica; {statement}"));
-    }
-}

@@ -18,6 +18,7 @@ const PREFETCH: u16 = 1000;
 #[derive(Clone, Debug)]
 pub(crate) struct Heard {
     pub(crate) routing_key: String,
+    pub(crate) message_id: String,
     pub(crate) body: Vec<u8>,
     pub(crate) event: Value,
 }
@@ -43,6 +44,11 @@ impl Listener {
     pub(crate) fn take(&self, count: usize) -> Vec<(String, Value)> {
         let heard = self.hear(|heard| heard.len() == count);
         heard.into_iter().map(|heard| (heard.routing_key, heard.event)).collect()
+    }
+
+    /// Takes `count` events, in the order of their arrival, with their bytes.
+    pub(crate) fn take_whole(&self, count: usize) -> Vec<Heard> {
+        self.hear(|heard| heard.len() == count)
     }
 
     /// Takes events, in the order of their arrival, until each number of the log up to `last` has come.
@@ -74,7 +80,8 @@ impl Listener {
                 delivery.acker.ack(BasicAckOptions::default()).await.unwrap();
                 let event = serde_json::from_slice(&delivery.data).unwrap();
                 let routing_key = delivery.routing_key.to_string();
-                heard.push(Heard { routing_key, body: delivery.data, event });
+                let message_id = delivery.properties.message_id().as_ref().unwrap().to_string();
+                heard.push(Heard { routing_key, message_id, body: delivery.data, event });
             }
             connection.close(200, "done".into()).await.unwrap();
             heard

@@ -1,6 +1,7 @@
 //! A world for each test: a database and a vhost of its own on the run's sandbox, a daemon to start and kill,
 //! and upstream and downstream to play.
 
+mod aging;
 mod daemon;
 mod listener;
 mod messages;

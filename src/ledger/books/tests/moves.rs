@@ -10,6 +10,7 @@ use crate::ledger::alert::{Change, POOL_OVERCOMMITTED};
 use crate::ledger::books::LogRecord;
 use crate::ledger::credits::Credits;
 use crate::ledger::entry::{EntryKind, Side};
+use crate::ledger::ids::ProjectId;
 use crate::ledger::input::{AccountFact, AdjustmentFact, Existence, Fact, TransferFact};
 use crate::ledger::notice::{NoticeBody, Obstacle};
 use crate::ledger::outcome::{Outcome, ParkReason, Rejection, WaitsFor};
@@ -132,7 +133,7 @@ fn an_account_that_comes_to_a_pool_brings_its_holds_and_its_claims() {
     let carried = (EntryKind::Carry, Side::Available, Side::Held, 8);
     assert_eq!(story.entries(before), [carried], "on the account itself nothing changes");
     let queue: Vec<_> = story.world.queue(&account_id("pool:org")).into_iter().map(|(_, id)| id).collect();
-    assert_eq!(queue.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["first", "second"]);
+    assert_eq!(queue.iter().map(ProjectId::as_str).collect::<Vec<_>>(), ["first", "second"]);
     let places: Vec<_> = notices(&story, before)
         .into_iter()
         .filter_map(|body| match body {
