@@ -8,10 +8,11 @@ use crate::clock;
 use crate::contract::outbound::StoredNotice;
 use crate::ledger::books::{Changes, Decision, LogRecord};
 use crate::ledger::entry::Cause;
-use crate::ledger::ids::MessageKey;
+use crate::ledger::ids::{MessageKey, ProjectId};
 use crate::ledger::input::{Author, Command, Fact, Input};
 use crate::ledger::moment::Timestamp;
 use crate::ledger::outcome::{Outcome, Refusal};
+use crate::ledger::project::Project;
 use crate::ledger::settings::Settings;
 use crate::store::{Decided, InboxRow, LogLine, Received, Remedy, Store, StoreError};
 
@@ -72,9 +73,33 @@ pub struct Effect {
 ///
 /// Where the reply to the commit is lost it is given again under the same key, and found to be done.
 pub async fn give(store: &Store, settings: &Arc<Settings>, order: &Order) -> Result<Answer, StoreError> {
+    let answer = give_if(store, settings, order, None).await?;
+    Ok(answer.expect("a command that looks at no project finds none changed"))
+}
+
+/// A project as it was seen when a command about it was made: which, and what there was of it.
+pub type Seen<'p> = (&'p ProjectId, Option<&'p Project>);
+
+/// As [`give`], unless somebody has told of the project since it was `seen`: then nothing is done, and there is
+/// no answer.
+pub async fn give_if_as_seen(
+    store: &Store,
+    settings: &Arc<Settings>,
+    order: &Order,
+    seen: Seen<'_>,
+) -> Result<Option<Answer>, StoreError> {
+    give_if(store, settings, order, Some(seen)).await
+}
+
+async fn give_if(
+    store: &Store,
+    settings: &Arc<Settings>,
+    order: &Order,
+    seen: Option<Seen<'_>>,
+) -> Result<Option<Answer>, StoreError> {
     let mut tries = 1;
     loop {
-        match try_once(store, settings, order).await {
+        match try_once(store, settings, order, seen).await {
             Err(error) if tries < TRIES_MAX && matches!(error.remedy(), Remedy::Wait | Remedy::Retry) => {
                 tries += 1;
                 tokio::time::sleep(PAUSE).await;
@@ -94,19 +119,30 @@ pub async fn preview(store: &Store, settings: &Arc<Settings>, order: &Order) -> 
     }
 }
 
-async fn try_once(store: &Store, settings: &Arc<Settings>, order: &Order) -> Result<Answer, StoreError> {
+async fn try_once(
+    store: &Store,
+    settings: &Arc<Settings>,
+    order: &Order,
+    seen: Option<Seen<'_>>,
+) -> Result<Option<Answer>, StoreError> {
     let mut batch = store.begin().await?;
     let input = order.clone().into_input(clock::now().max(batch.last_at()));
     if batch.inbox(std::slice::from_ref(&order.key)).await?.knows(&order.key) {
         batch.roll_back().await?;
-        return done_before(store, order).await;
+        return done_before(store, order).await.map(Some);
+    }
+    if let Some((id, project)) = seen
+        && batch.project(id).await?.as_ref().map(Project::versions) != project.map(Project::versions)
+    {
+        batch.roll_back().await?;
+        return Ok(None);
     }
     let inputs = [input];
     let (decisions, changes) = match batch.decide(&inputs, settings).await? {
         Decided::Done(decisions, changes) => (decisions, changes),
         Decided::Refused(refusal) => {
             batch.roll_back().await?;
-            return Ok(Answer::Refused(refusal));
+            return Ok(Some(Answer::Refused(refusal)));
         }
     };
     let rows = inputs.iter().zip(&decisions).map(|(input, decision)| InboxRow::of_own(input, decision));
@@ -114,7 +150,7 @@ async fn try_once(store: &Store, settings: &Arc<Settings>, order: &Order) -> Res
     let [input] = inputs;
     batch.save(&received, &changes, input.now).await?;
     batch.commit().await?;
-    Ok(Answer::Done(effect(&input, &decisions, &changes)))
+    Ok(Some(Answer::Done(effect(&input, &decisions, &changes))))
 }
 
 /// The reply to an earlier try was lost, and it had come through.

@@ -7,6 +7,8 @@
 //!
 //! "DESIGN 1.1" in a comment is that section of `docs/design.md`.
 
+pub mod adoption;
+mod batch;
 pub mod broker;
 pub mod cli;
 mod clock;

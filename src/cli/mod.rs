@@ -7,6 +7,7 @@ mod contract;
 mod daemon;
 mod events;
 mod explain;
+mod import;
 mod migrate;
 mod organization;
 mod output;
@@ -14,6 +15,7 @@ mod parked;
 mod project;
 mod queue;
 mod quote;
+mod reconcile;
 mod relay;
 mod retention;
 mod sandbox;
@@ -26,6 +28,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::adoption::AdoptionError;
 use crate::broker::{BrokerError, PublishError};
 use crate::config::{Config, ConfigError};
 use crate::daemon::DaemonError;
@@ -88,6 +91,10 @@ enum Command {
     Retention(retention::RetentionCommand),
     /// Recompute the books from the entries alone, and say what differs.
     Verify,
+    /// Take over the accounts, plans and running projects of an existing system.
+    Import(import::ImportArgs),
+    /// Hold the upstream's list of projects against the books, say what differs, and repair it if asked to.
+    Reconcile(reconcile::ReconcileArgs),
     /// The contract for other programs: AsyncAPI, JSON Schemas, examples.
     #[command(subcommand)]
     Contract(contract::ContractCommand),
@@ -114,10 +121,12 @@ enum CommandError {
     Daemon(#[from] DaemonError),
     #[error(transparent)]
     Logging(#[from] LoggingError),
+    #[error(transparent)]
+    Adoption(#[from] AdoptionError),
     /// What was asked for is not there, or differs. The text says all there is to say.
     #[error("{0}")]
     Refused(String),
-    /// What was typed lacks something. The text says what, and what to type.
+    /// What was typed lacks something, or a file can't be used. The text says what, and what to do.
     #[error("{0}")]
     Usage(String),
     /// The same as [`CommandError::Refused`], and it was said already.
@@ -131,9 +140,16 @@ impl CommandError {
     fn exit_code(&self) -> u8 {
         match self {
             CommandError::Config(_)
+            | CommandError::Daemon(DaemonError::Config(_) | DaemonError::Order(_))
             | CommandError::Usage(_)
-            | CommandError::Daemon(DaemonError::Config(_) | DaemonError::Order(_)) => 2,
-            CommandError::Store(error) if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) => 3,
+            | CommandError::Adoption(
+                AdoptionError::File(_) | AdoptionError::Mistakes(_) | AdoptionError::OrderDiffers { .. },
+            ) => 2,
+            CommandError::Store(error) | CommandError::Adoption(AdoptionError::Store(error))
+                if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) =>
+            {
+                3
+            }
             CommandError::Broker(error) if !error.is_permanent() => 3,
             CommandError::Publish(_) => 3,
             CommandError::Daemon(DaemonError::Ended(_)) => 70,
@@ -141,6 +157,7 @@ impl CommandError {
             | CommandError::Broker(_)
             | CommandError::Sandbox(_)
             | CommandError::Daemon(_)
+            | CommandError::Adoption(_)
             | CommandError::Logging(_)
             | CommandError::Refused(_)
             | CommandError::Said
@@ -172,6 +189,8 @@ pub fn run() -> ExitCode {
         Command::Relay(command) => asynchronously(relay::run(command, config, json)),
         Command::Retention(command) => asynchronously(retention::run(command, config, json)),
         Command::Verify => asynchronously(verify::run(config, json)),
+        Command::Import(args) => asynchronously(import::run(args, config, json)),
+        Command::Reconcile(args) => asynchronously(reconcile::run(args, config, json)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -80,6 +80,12 @@ pub(super) fn print_json<T: Serialize>(value: &T) -> Result<(), CommandError> {
     print(&text)
 }
 
+/// Prints a value as JSON on one line, for lists that are printed as they are found.
+pub(super) fn print_json_line<T: Serialize>(value: &T) -> Result<(), CommandError> {
+    let text = serde_json::to_string(value).expect("reports have only text for keys");
+    print(&text)
+}
+
 /// A text, or a dash where there is none.
 pub(super) fn or_dash(text: Option<impl ToString>) -> String {
     text.map_or_else(|| "-".to_owned(), |text| text.to_string())

@@ -155,6 +155,12 @@ impl Data for (StatusMember, ProjectMembers) {
     }
 }
 
+/// A project with its status, as the upstream's list of projects says it: like a message of its status.
+pub(super) fn listed_project(fields: &Fields) -> Result<ProjectFact, Wrong> {
+    let (StatusMember { status }, project) = <(StatusMember, ProjectMembers)>::read(fields)?;
+    Ok(project.with_status(Some(status)))
+}
+
 impl ProjectMembers {
     fn with_status(self, status: Option<Arc<str>>) -> ProjectFact {
         let line = |line: DeliverableMembers| Deliverable {

@@ -8,6 +8,7 @@ mod fields;
 pub mod inbound;
 mod json;
 mod kinds;
+pub mod line;
 mod lists;
 mod members;
 pub mod outbound;

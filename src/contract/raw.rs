@@ -19,6 +19,7 @@ const BROKER_HEADERS: [&str; 9] = [
 
 /// Separates these hashes from all others, and one layout from the next.
 const FINGERPRINT_LAYOUT: &[u8] = b"creditd raw message 1";
+const VALUE_LAYOUT: &[u8] = b"creditd value 1";
 
 /// A message with all that came with it, in types that know no broker.
 ///
@@ -43,7 +44,7 @@ impl RawMessage {
     /// Identifies the message over all its deliveries, without decoding it: the SHA-256 of what the publisher
     /// sent, and of nothing that the broker adds.
     pub fn fingerprint(&self) -> [u8; 32] {
-        let mut canonical = Canonical::new();
+        let mut canonical = Canonical::new(FINGERPRINT_LAYOUT);
         canonical.bytes(self.routing_key.as_bytes());
         canonical.option(self.content_type.as_deref());
         canonical.table(self.headers.iter().filter(|(name, _)| !BROKER_HEADERS.contains(&name.as_str())));
@@ -53,13 +54,20 @@ impl RawMessage {
     }
 }
 
+/// The SHA-256 of what `value` says: the order of members makes no difference.
+pub(super) fn value_hash(value: &Value) -> [u8; 32] {
+    let mut canonical = Canonical::new(VALUE_LAYOUT);
+    canonical.value(value);
+    canonical.0.finalize().into()
+}
+
 /// Feeds a hash so that different inputs never give the same bytes: each value carries its kind and length.
 struct Canonical(Sha256);
 
 impl Canonical {
-    fn new() -> Self {
+    fn new(layout: &[u8]) -> Self {
         let mut canonical = Self(Sha256::new());
-        canonical.bytes(FINGERPRINT_LAYOUT);
+        canonical.bytes(layout);
         canonical
     }
 

@@ -7,15 +7,15 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, info};
 
 use super::backoff::Backoff;
-use super::batch::{self, Arrival, Attempt, Committed};
 use super::due::apply_due;
 use super::health::{Health, Part};
 use super::intake::{Link, Received, beating};
 use super::progress::Heartbeat;
-use super::settings::{Adoption, adopt};
+use crate::batch::settings::{Adoption, adopt};
+use crate::batch::{self, Arrival, Attempt, Committed, Offers, TRIES_ALONE_MAX};
 use crate::broker::DeliveryTag;
 use crate::clock;
 use crate::contract::inbound::known_types;
@@ -24,8 +24,6 @@ use crate::store::{ParkedRow, Remedy, Store, StoreError};
 
 /// How often due parked messages are looked for without being told.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
-/// How often a message is tried alone before it is parked undecoded.
-const TRIES_ALONE_MAX: i32 = 3;
 
 /// Why the loop gave up.
 #[derive(Debug, thiserror::Error)]
@@ -233,35 +231,17 @@ impl Apply {
         self.store.due_messages(limit).await
     }
 
-    /// Offers what is due: together what wasn't offered before, and alone what was in hand when a process
-    /// died, as for deliveries. After the third death alone it is parked for good.
+    /// Offers what is due, as far as it is this daemon's to offer.
     async fn offer(&mut self, due: Vec<ParkedRow>, turn: &mut Turn) -> Result<(), ApplyError> {
-        let found = due.len();
-        let (fresh, unended): (Vec<_>, Vec<_>) = due.into_iter().partition(|row| row.unended_offers == 0);
-        // Whoever stands by leaves the counting to the one that messages come to.
-        let alone = unended.into_iter().next().filter(|_| turn.consuming);
-        let is_suspect = alone.as_ref().is_some_and(|row| row.unended_offers > TRIES_ALONE_MAX);
-        let rows = match alone {
-            Some(row) => vec![row],
-            None => fresh,
-        };
-        let is_all = rows.len() == found && found < self.messages_max;
-        if rows.is_empty() {
-            return Ok(());
+        let Some(offers) = Offers::choose(due, turn.consuming, self.messages_max) else { return Ok(()) };
+        if turn.consuming {
+            offers.count(&self.store).await?;
         }
-        if turn.consuming && !is_suspect {
-            let ids: Vec<_> = rows.iter().map(|row| row.parked_id).collect();
-            self.store.count_offers(&ids).await?;
-        }
-        let now = clock::now();
-        let offer = |row: ParkedRow| match is_suspect {
-            true => Arrival::offer_undecoded(row.raw, row.parked_id, now),
-            false => Arrival::offer(row.raw, row.parked_id, now),
-        };
-        let offers: Vec<_> = rows.into_iter().map(offer).collect();
+        let is_all = offers.is_all;
         let never = CancellationToken::new();
+        let offers = offers.into_arrivals(clock::now());
         if let Some(committed) = self.apply(offers, &never, turn.consuming).await? {
-            info!(applied = committed.decided, parked = committed.parked, "offered parked messages again");
+            info!(applied = committed.decided(), parked = committed.parked, "offered parked messages again");
             turn.sweep = committed.appeared || !is_all;
         }
         Ok(())
@@ -303,7 +283,7 @@ impl Apply {
         let mut backoff = Backoff::new();
         // A part that the database refuses is halved until the message at fault stands alone.
         let mut parts = vec![arrivals];
-        while let Some(mut part) = parts.pop() {
+        while let Some(part) = parts.pop() {
             self.heartbeat.beat();
             match batch::apply(&self.store, &part, &self.settings).await {
                 Ok(Attempt::Committed(committed)) => {
@@ -320,23 +300,15 @@ impl Apply {
                     self.adopt().await?;
                 }
                 Err(error) => match error.remedy() {
-                    Remedy::Bisect if part.len() > 1 => {
-                        let tail = part.split_off(part.len() / 2);
-                        parts.push(tail);
-                        parts.push(part);
-                    }
-                    // What refuses even the parking is no message's fault.
-                    Remedy::Bisect if part.iter().all(Arrival::is_unusable) => {
-                        parts.push(part);
-                        if !self.wait(&error, &mut backoff, over).await {
-                            return Ok(None);
+                    Remedy::Bisect => match batch::narrow_down(part, &error) {
+                        Ok(narrower) => parts.extend(narrower.into_iter().rev()),
+                        Err(part) => {
+                            parts.push(part);
+                            if !self.wait(&error, &mut backoff, over).await {
+                                return Ok(None);
+                            }
                         }
-                    }
-                    Remedy::Bisect => {
-                        warn!(%error, "the database refuses what a message leads to; it is parked");
-                        let refused = |arrival: Arrival| arrival.refused_by_database(&error);
-                        parts.push(part.into_iter().map(refused).collect());
-                    }
+                    },
                     Remedy::Wait | Remedy::Retry => {
                         parts.push(part);
                         if !self.wait(&error, &mut backoff, over).await {
@@ -348,7 +320,7 @@ impl Apply {
             }
         }
         debug!(
-            decided = total.decided,
+            decided = total.decided(),
             repeated = total.repeated,
             parked = total.parked,
             "a batch is committed"
@@ -390,15 +362,5 @@ impl Apply {
             () = over.cancelled() => false,
             () = beating(&self.heartbeat, tokio::time::sleep(backoff.next_delay())) => true,
         }
-    }
-}
-
-impl Committed {
-    fn add(&mut self, other: &Committed) {
-        self.decided += other.decided;
-        self.repeated += other.repeated;
-        self.parked += other.parked;
-        self.wrote_log |= other.wrote_log;
-        self.appeared |= other.appeared;
     }
 }

@@ -8,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::backoff::Backoff;
-use super::batch::Arrival;
 use super::health::{Health, Part};
 use super::progress::Heartbeat;
+use crate::batch::Arrival;
 use crate::broker::{Acknowledger, BrokerError, BrokerSettings, Consumer, Deliveries, Delivery, DeliveryTag};
 use crate::clock;
 

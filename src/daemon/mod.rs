@@ -5,7 +5,6 @@
 
 mod apply;
 pub mod backoff;
-mod batch;
 mod due;
 mod health;
 mod intake;
@@ -14,7 +13,6 @@ pub mod progress;
 mod relay;
 pub mod retention;
 mod run;
-mod settings;
 mod signals;
 
 pub(crate) use relay::message_of;

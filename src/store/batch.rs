@@ -8,19 +8,20 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use time::OffsetDateTime;
 
 use super::inbox::{self, InboxRow, Repeated};
-use super::parked::{self, Parcel};
+use super::parked::{self, Parcel, ParkedRow};
 use super::rows::Table;
+use super::standing::{self, Standing};
 use super::{Store, StoreError, load, save};
 use crate::ledger::account::Account;
 use crate::ledger::books::{Books, Changes, Decision, LedgerState, Need, Shelf, Stop};
 use crate::ledger::entry::LogNumber;
-use crate::ledger::ids::{AccountId, MessageKey};
+use crate::ledger::ids::{AccountId, MessageKey, ProjectId};
 use crate::ledger::inbox::Inbox;
 use crate::ledger::input::{Deliverable, Input};
 use crate::ledger::moment::Timestamp;
 use crate::ledger::outcome::Refusal;
 use crate::ledger::price::PricedLine;
-use crate::ledger::project::Ticket;
+use crate::ledger::project::{Project, Ticket};
 use crate::ledger::settings::Settings;
 
 /// A transaction that has locked the ledger. Dropped before [`Batch::commit`], it leaves no trace.
@@ -94,14 +95,8 @@ impl Store {
             Ok(transaction) => transaction,
             Err(error) => return Err(self.unreachable(error).await),
         };
-        let row = sqlx::query_as!(
-            LedgerRecord,
-            "select log_last, ticket_last, price_list_last, settings, settings_number, last_at
-               from ledger for update"
-        )
-        .fetch_one(&mut *transaction)
-        .await?;
-        Ok(Batch { transaction, ledger: row.try_into()? })
+        let ledger = lock(&mut transaction).await?;
+        Ok(Batch { transaction, ledger })
     }
 
     /// A snapshot of the ledger as it is now, to see what would come of inputs.
@@ -122,6 +117,18 @@ impl Store {
         let settings = row.settings.map(|json| Table("ledger").json("settings", json)).transpose()?;
         Ok((settings, row.settings_number))
     }
+}
+
+/// Locks the ledger; waits for who has it.
+async fn lock(connection: &mut PgConnection) -> Result<LedgerRow, StoreError> {
+    let row = sqlx::query_as!(
+        LedgerRecord,
+        "select log_last, ticket_last, price_list_last, settings, settings_number, last_at
+               from ledger for update"
+    )
+    .fetch_one(connection)
+    .await?;
+    row.try_into()
 }
 
 impl Batch {
@@ -194,6 +201,27 @@ impl Batch {
         }
         parked::mark_due(connection, &changes.appeared).await?;
         save::ledger(connection, &changes.ledger, self.ledger.last_at.max(now)).await
+    }
+
+    /// Goes on after what was saved, in the same transaction: for a rehearsal, which is taken back in the end.
+    pub async fn go_on(mut self) -> Result<Self, StoreError> {
+        self.ledger = lock(&mut self.transaction).await?;
+        Ok(self)
+    }
+
+    /// A project as it is now that nobody else can be changing it; `None` where nobody has named it yet.
+    pub async fn project(&mut self, id: &ProjectId) -> Result<Option<Project>, StoreError> {
+        load::project(&mut self.transaction, id).await
+    }
+
+    /// Parked messages whose reason may have gone, as [`Store::due_messages`] tells them.
+    pub async fn due_messages(&mut self, limit: i64) -> Result<Vec<ParkedRow>, StoreError> {
+        parked::due(&mut self.transaction, limit).await
+    }
+
+    /// How things stand, as [`Store::standing`] tells it.
+    pub async fn standing(&mut self) -> Result<Standing, StoreError> {
+        standing::standing(&mut self.transaction).await
     }
 
     /// Makes it all stand.

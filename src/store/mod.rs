@@ -8,6 +8,7 @@
 //! transaction to the pool): time limits are the server's, set on every connection.
 
 mod batch;
+mod comparison;
 mod due;
 mod error;
 mod events;
@@ -24,6 +25,7 @@ mod retention;
 mod rows;
 mod save;
 pub mod schema;
+mod standing;
 mod verify;
 mod versions;
 
@@ -31,6 +33,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 pub use batch::{Batch, Decided, Preview, Received};
+pub use comparison::Comparison;
 pub use error::{Remedy, StoreError};
 pub use events::{LogFilter, Span};
 pub use history::{AccountStretch, ProjectStanding, Stretch, WriterFate};
@@ -45,6 +48,7 @@ pub use retention::{Removable, Removed};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
+pub use standing::{OverLimit, ParkedGroup, Standing, Waiting};
 pub use verify::{Finding, Progress, Verification};
 
 /// How to reach the database.

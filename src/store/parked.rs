@@ -241,22 +241,27 @@ pub(super) async fn offered(
     Ok(())
 }
 
+/// Parked messages whose reason may have gone, oldest first, `limit` at most.
+pub(super) async fn due(connection: &mut PgConnection, limit: i64) -> Result<Vec<ParkedRow>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select parked_id, offers, envelope::text as "envelope!", body from parked
+                where due and done_at is null order by parked_id limit $1"#,
+        limit,
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let raw = raw_of(&row.envelope, row.body)?;
+            Ok(ParkedRow { parked_id: row.parked_id, raw, unended_offers: row.offers })
+        })
+        .collect()
+}
+
 impl Store {
     /// Parked messages whose reason may have gone, oldest first, `limit` at most.
     pub async fn due_messages(&self, limit: i64) -> Result<Vec<ParkedRow>, StoreError> {
-        let rows = sqlx::query!(
-            r#"select parked_id, offers, envelope::text as "envelope!", body from parked
-                where due and done_at is null order by parked_id limit $1"#,
-            limit,
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        rows.into_iter()
-            .map(|row| {
-                let raw = raw_of(&row.envelope, row.body)?;
-                Ok(ParkedRow { parked_id: row.parked_id, raw, unended_offers: row.offers })
-            })
-            .collect()
+        due(&mut *self.pool.acquire().await?, limit).await
     }
 
     /// Counts one more offer of each, before it is made.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that unwraps fails where it stands, helpers too")]
 
+mod adopt;
 mod bad_input;
 mod broker;
 mod commands;

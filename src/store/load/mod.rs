@@ -196,6 +196,16 @@ pub(super) async fn load_projects(
     Ok(())
 }
 
+/// One project; `None` where nobody has named it yet.
+pub(super) async fn project(
+    connection: &mut PgConnection,
+    id: &ProjectId,
+) -> Result<Option<Project>, StoreError> {
+    let mut shelf = Shelf::default();
+    load_projects(connection, &[id.clone()].into(), &mut shelf).await?;
+    Ok(shelf.projects.remove(id).flatten())
+}
+
 pub(super) async fn load_accounts(
     connection: &mut PgConnection,
     ids: &BTreeSet<AccountId>,

@@ -90,7 +90,7 @@ fn readable(parked: &[(String, Vec<u8>)]) -> Vec<String> {
     parked.iter().map(|(reason, body)| format!("{reason}: {}", String::from_utf8_lossy(body))).collect()
 }
 
-fn assert_projects(world: &World, workload: &Workload) {
+pub(crate) fn assert_projects(world: &World, workload: &Workload) {
     type Row = (String, String, Option<String>, Option<i64>, Option<i64>, i64, i64);
     let rows: Vec<Row> = world.rows(
         "select project_id, account_id, status, price_credits, final_credits, held, consumed
@@ -102,7 +102,7 @@ fn assert_projects(world: &World, workload: &Workload) {
     assert_eq!(stored.collect::<BTreeMap<_, _>>(), workload.projects);
 }
 
-fn assert_balances(world: &World, workload: &Workload) {
+pub(crate) fn assert_balances(world: &World, workload: &Workload) {
     let rows: Vec<(String, i64, i64, i64)> =
         world.rows("select account_id, total, held, consumed from creditd.account");
     let stored = rows.into_iter().map(|(id, total, held, consumed)| (id, Balance { total, held, consumed }));

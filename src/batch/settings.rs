@@ -1,4 +1,5 @@
-//! The settings that decide are the ledger's: the consuming daemon sets them, by a numbered input.
+//! The settings that decide are the ledger's: the consuming daemon sets them, by a numbered input. A new ledger
+//! gets its first ones the same way from whatever comes first, a daemon or an import.
 
 use std::sync::Arc;
 
@@ -7,11 +8,11 @@ use tracing::info;
 use crate::clock;
 use crate::ledger::own::Own;
 use crate::ledger::settings::{Order, Settings};
-use crate::store::{Decided, InboxRow, Received, Store, StoreError};
+use crate::store::{Batch, Decided, InboxRow, Received, Store, StoreError};
 
 /// What came of setting them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Adoption {
+pub(crate) enum Adoption {
     /// They are the ledger's now, or were.
     Adopted {
         /// Whether entries or notices were written.
@@ -22,7 +23,7 @@ pub(super) enum Adoption {
 }
 
 /// Makes `settings` the ledger's, if they aren't.
-pub(super) async fn adopt(store: &Store, settings: &Arc<Settings>) -> Result<Adoption, StoreError> {
+pub(crate) async fn adopt(store: &Store, settings: &Arc<Settings>) -> Result<Adoption, StoreError> {
     let mut batch = store.begin().await?;
     match batch.settings() {
         Some(stored) if stored == settings => {
@@ -37,6 +38,15 @@ pub(super) async fn adopt(store: &Store, settings: &Arc<Settings>) -> Result<Ado
         _ => {}
     }
     let number = batch.settings_number() + 1;
+    let wrote_log = set(&mut batch, settings).await?;
+    batch.commit().await?;
+    info!(number, "the ledger's settings were changed");
+    Ok(Adoption::Adopted { wrote_log })
+}
+
+/// Sets the ledger's settings in a transaction that somebody else ends. Says whether entries or notices were
+/// written.
+pub(crate) async fn set(batch: &mut Batch, settings: &Arc<Settings>) -> Result<bool, StoreError> {
     let now = clock::now().max(batch.last_at());
     let input = Own::Settings(settings.clone(), batch.settings_number()).into_input(now);
     let inputs = [input];
@@ -46,8 +56,5 @@ pub(super) async fn adopt(store: &Store, settings: &Arc<Settings>) -> Result<Ado
     let first = inputs.iter().zip(&decisions).map(|(input, decision)| InboxRow::of_own(input, decision));
     let first = first.collect();
     batch.save(&Received { first, ..Received::default() }, &changes, now).await?;
-    let wrote_log = !changes.log.is_empty();
-    batch.commit().await?;
-    info!(number, "the ledger's settings were changed");
-    Ok(Adoption::Adopted { wrote_log })
+    Ok(!changes.log.is_empty())
 }

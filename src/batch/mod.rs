@@ -1,10 +1,14 @@
 //! One batch through the store: what came is held against the inbox, decided by the core, and saved with
-//! its outcome, all in one transaction.
+//! its outcome, all in one transaction. The daemon and `creditd import` take their messages this way.
+
+mod offers;
+pub(crate) mod settings;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use tracing::{debug, info};
+pub(crate) use offers::{Offers, TRIES_ALONE_MAX};
+use tracing::{debug, info, warn};
 
 use crate::contract::inbound::{DecodeError, Message, decode};
 use crate::contract::raw::RawMessage;
@@ -14,11 +18,11 @@ use crate::ledger::inbox::{Admission, Fingerprint, Inbox};
 use crate::ledger::moment::Timestamp;
 use crate::ledger::outcome::{Outcome, ParkReason, Parking, Rejection};
 use crate::ledger::settings::Settings;
-use crate::store::{Decided, InboxRow, Parcel, Received, Repeated, Store, StoreError};
+use crate::store::{Batch, Decided, InboxRow, Parcel, Received, Repeated, Store, StoreError};
 
 /// A message on its way through a batch.
 #[derive(Debug)]
-pub(super) struct Arrival {
+pub(crate) struct Arrival {
     raw: RawMessage,
     received_at: Timestamp,
     content: Content,
@@ -39,41 +43,48 @@ enum Content {
 
 impl Arrival {
     /// A message as it was delivered.
-    pub(super) fn decode(raw: RawMessage, received_at: Timestamp) -> Self {
+    pub(crate) fn decode(raw: RawMessage, received_at: Timestamp) -> Self {
         let content = Content::of(&raw);
         Self { raw, received_at, content, parked_id: None, suspect: None }
     }
 
+    /// A message that was decoded before.
+    pub(crate) fn decoded(raw: RawMessage, message: Message, received_at: Timestamp) -> Self {
+        let fingerprint = message.fingerprint();
+        let content = Content::Decoded(message, fingerprint);
+        Self { raw, received_at, content, parked_id: None, suspect: None }
+    }
+
     /// A message that is not to be decoded before its try is counted; see [`Arrival::try_alone`].
-    pub(super) fn undecoded(raw: RawMessage, received_at: Timestamp) -> Self {
+    pub(crate) fn undecoded(raw: RawMessage, received_at: Timestamp) -> Self {
         let content = Content::Unusable(refusal(ParkReason::Suspect, SUSPECT_DETAIL.to_owned(), None));
         let suspect = Some(raw.fingerprint());
         Self { raw, received_at, content, parked_id: None, suspect }
     }
 
     /// A parked message that is offered again.
-    pub(super) fn offer(raw: RawMessage, parked_id: i64, received_at: Timestamp) -> Self {
+    fn offer(raw: RawMessage, parked_id: i64, received_at: Timestamp) -> Self {
         Self { parked_id: Some(parked_id), ..Self::decode(raw, received_at) }
     }
 
     /// A parked message that was in hand alone at so many deaths that it is not decoded again.
-    pub(super) fn offer_undecoded(raw: RawMessage, parked_id: i64, received_at: Timestamp) -> Self {
+    fn offer_undecoded(raw: RawMessage, parked_id: i64, received_at: Timestamp) -> Self {
         Self { parked_id: Some(parked_id), suspect: None, ..Self::undecoded(raw, received_at) }
     }
 
     /// The hash by which a suspect's tries are counted.
-    pub(super) fn suspect(&self) -> Option<&[u8; 32]> {
+    pub(crate) fn suspect(&self) -> Option<&[u8; 32]> {
         self.suspect.as_ref()
     }
 
     /// A suspect whose try was counted: it is decoded now.
-    pub(super) fn try_alone(self) -> Self {
+    pub(crate) fn try_alone(self) -> Self {
         Self { content: Content::of(&self.raw), ..self }
     }
 
     /// The same, to be parked because the database refused what it leads to; without an inbox row, if it
     /// refused that too.
-    pub(super) fn refused_by_database(self, error: &StoreError) -> Self {
+    fn refused_by_database(self, error: &StoreError) -> Self {
         let content = match self.content {
             Content::Decoded(message, fingerprint) => {
                 Content::Refused(message, fingerprint, error.to_string())
@@ -87,7 +98,7 @@ impl Arrival {
     }
 
     /// Whether there is no more to be taken away from it: it is only to be parked.
-    pub(super) fn is_unusable(&self) -> bool {
+    fn is_unusable(&self) -> bool {
         matches!(self.content, Content::Unusable(_))
     }
 }
@@ -126,21 +137,43 @@ struct Step<'a> {
 
 /// What a committed batch did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Committed {
-    /// Messages that were applied, stale or rejected.
-    pub(super) decided: usize,
+pub(crate) struct Committed {
+    /// Messages that were applied.
+    pub(crate) applied: usize,
+    /// Messages that newer ones had said all of.
+    pub(crate) stale: usize,
+    /// Messages whose hold or transfer was refused with a notice.
+    pub(crate) rejected: usize,
     /// Messages that came before.
-    pub(super) repeated: usize,
+    pub(crate) repeated: usize,
     /// Messages that were parked, or parked again.
-    pub(super) parked: usize,
+    pub(crate) parked: usize,
     /// Whether entries or notices were written, which the relay may publish.
-    pub(super) wrote_log: bool,
+    pub(crate) wrote_log: bool,
     /// Whether something came to be known that parked messages may wait for.
-    pub(super) appeared: bool,
+    pub(crate) appeared: bool,
+}
+
+impl Committed {
+    /// How many messages were applied, stale or rejected.
+    pub(crate) fn decided(&self) -> usize {
+        self.applied + self.stale + self.rejected
+    }
+
+    /// Counts `other` in.
+    pub(crate) fn add(&mut self, other: &Committed) {
+        self.applied += other.applied;
+        self.stale += other.stale;
+        self.rejected += other.rejected;
+        self.repeated += other.repeated;
+        self.parked += other.parked;
+        self.wrote_log |= other.wrote_log;
+        self.appeared |= other.appeared;
+    }
 }
 
 /// What came of an attempt.
-pub(super) enum Attempt {
+pub(crate) enum Attempt {
     /// It is committed.
     Committed(Committed),
     /// Another instance set other settings meanwhile: nothing was done.
@@ -148,7 +181,7 @@ pub(super) enum Attempt {
 }
 
 /// Applies `arrivals` in their order, in one transaction, by `settings`.
-pub(super) async fn apply(
+pub(crate) async fn apply(
     store: &Store,
     arrivals: &[Arrival],
     settings: &Arc<Settings>,
@@ -158,6 +191,40 @@ pub(super) async fn apply(
         batch.roll_back().await?;
         return Ok(Attempt::SettingsDiffer);
     }
+    let taken = take(&mut batch, arrivals, settings).await?;
+    batch.commit().await?;
+    log_decided(&taken.steps, &taken.decisions);
+    log_undecided(&taken.received.parcels[..taken.undecided]);
+    Ok(Attempt::Committed(tell(&taken.received, &taken.changes)))
+}
+
+/// Applies `arrivals` in a transaction that goes on, to be taken back in the end: a rehearsal.
+pub(crate) async fn rehearse(
+    mut batch: Batch,
+    arrivals: &[Arrival],
+    settings: &Arc<Settings>,
+) -> Result<(Batch, Committed), StoreError> {
+    let taken = take(&mut batch, arrivals, settings).await?;
+    let committed = tell(&taken.received, &taken.changes);
+    Ok((batch.go_on().await?, committed))
+}
+
+/// What a batch made of its arrivals.
+struct Taken<'a> {
+    steps: Vec<Step<'a>>,
+    decisions: Vec<Decision>,
+    received: Received,
+    /// How many of the parcels were not decided.
+    undecided: usize,
+    changes: Box<Changes>,
+}
+
+/// Decides `arrivals`, and saves what became of them. Nothing is committed.
+async fn take<'a>(
+    batch: &mut Batch,
+    arrivals: &'a [Arrival],
+    settings: &Arc<Settings>,
+) -> Result<Taken<'a>, StoreError> {
     let keys: HashSet<_> = arrivals.iter().filter_map(Arrival::key).cloned().collect();
     let keys: Vec<_> = keys.into_iter().collect();
     let inbox = batch.inbox(&keys).await?;
@@ -182,10 +249,25 @@ pub(super) async fn apply(
         step.record(input.now, decision, &mut received);
     }
     batch.save(&received, &changes, now).await?;
-    batch.commit().await?;
-    log_decided(&steps, &decisions);
-    log_undecided(&received.parcels[..undecided]);
-    Ok(Attempt::Committed(tell(&received, &changes)))
+    Ok(Taken { steps, decisions, received, undecided, changes })
+}
+
+/// What is to be tried in place of a part of a batch that the database refused, in order: its halves, until
+/// the message at fault stands alone, and then that one, to be parked. Gives the part back where it refuses
+/// even the parking, which is no message's fault.
+pub(crate) fn narrow_down(
+    mut part: Vec<Arrival>,
+    error: &StoreError,
+) -> Result<Vec<Vec<Arrival>>, Vec<Arrival>> {
+    if part.len() > 1 {
+        let tail = part.split_off(part.len() / 2);
+        return Ok(vec![part, tail]);
+    }
+    if part.iter().all(Arrival::is_unusable) {
+        return Err(part);
+    }
+    warn!(%error, "the database refuses what a message leads to; it is parked");
+    Ok(vec![part.into_iter().map(|arrival| arrival.refused_by_database(error)).collect()])
 }
 
 /// A line for each message that was decided, with what it is about. After the commit: a batch may be tried
@@ -358,11 +440,16 @@ impl Step<'_> {
 }
 
 fn tell(received: &Received, changes: &Changes) -> Committed {
+    let first = received.first.iter().map(|row| &row.outcome);
+    let offered = received.offered.iter().map(|(_, _, decision)| &decision.outcome);
+    let outcomes: Vec<_> = first.chain(offered).collect();
+    let count = |is: fn(&Outcome) -> bool| outcomes.iter().filter(|outcome| is(outcome)).count();
     let parked_anew = received.offered.iter().filter(|(_, _, decision)| decision.parking().is_some()).count();
-    let parked_first = received.first.iter().filter(|row| matches!(row.outcome, Outcome::Parked(_))).count();
     let repeated: i64 = received.repeated.iter().map(|row| row.deliveries).sum();
     Committed {
-        decided: received.first.len() - parked_first + received.offered.len() - parked_anew,
+        applied: count(|outcome| matches!(outcome, Outcome::Applied)),
+        stale: count(|outcome| matches!(outcome, Outcome::Stale)),
+        rejected: count(|outcome| matches!(outcome, Outcome::Rejected(_))),
         repeated: usize::try_from(repeated).unwrap_or(0),
         parked: received.parcels.len() + parked_anew,
         wrote_log: !changes.log.is_empty(),
