@@ -34,7 +34,7 @@ pub(super) struct SandboxCommand {
 
 #[derive(Subcommand)]
 enum InSandbox {
-    /// Publish half a year of several agencies' projects to the inbound exchange.
+    /// Publish half a year of several agencies' projects to the inbound exchange, or events of one's own.
     Publish {
         /// Another half a year, for a new ledger; the same seed again is all duplicates.
         #[arg(long, default_value_t = 1)]
@@ -42,6 +42,9 @@ enum InSandbox {
         /// How many projects; each has about ten messages.
         #[arg(long, value_name = "COUNT", default_value_t = 500)]
         projects: u32,
+        /// Publish the events in this file instead, each a line, in structured mode; - for standard input.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "projects"])]
+        file: Option<PathBuf>,
     },
 }
 
@@ -62,8 +65,12 @@ struct SandboxArgs {
 pub(super) fn run(command: SandboxCommand, config: Option<&Path>, json: bool) -> Result<(), CommandError> {
     match command.command {
         None => Ok(serve(command.servers, json)?),
-        Some(InSandbox::Publish { seed, projects }) => {
-            super::asynchronously(publish(config, seed, projects, json))
+        Some(InSandbox::Publish { seed, projects, file }) => {
+            let messages = match file {
+                Some(file) => events_of(&file)?,
+                None => stream::messages(seed, projects, yesterday()).collect(),
+            };
+            super::asynchronously(publish(config, messages, json))
         }
     }
 }
@@ -71,9 +78,29 @@ pub(super) fn run(command: SandboxCommand, config: Option<&Path>, json: bool) ->
 /// How many messages are published before their confirms are awaited together.
 const WINDOW: usize = 500;
 
-async fn publish(config: Option<&Path>, seed: u64, projects: u32, json: bool) -> Result<(), CommandError> {
+/// The events of a file, with the routing keys that the contract gives them.
+fn events_of(file: &Path) -> Result<Vec<DemoMessage>, CommandError> {
+    let read = match file.as_os_str() == "-" {
+        true => io::read_to_string(io::stdin()),
+        false => fs::read_to_string(file),
+    };
+    let text = read.map_err(|error| CommandError::Refused(format!("{}: {error}", file.display())))?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines.map(|(place, line)| event_of(line, file, place + 1)).collect()
+}
+
+fn event_of(line: &str, file: &Path, number: usize) -> Result<DemoMessage, CommandError> {
+    let event: Value = serde_json::from_str(line).map_err(|error| {
+        CommandError::Refused(format!("{}, line {number}: {error}; nothing was published", file.display()))
+    })?;
+    let message_type = event.get("type").and_then(Value::as_str).unwrap_or_default();
+    let (name, _version) = message_type.rsplit_once(".v").unwrap_or((message_type, ""));
+    let content_type = "application/cloudevents+json";
+    Ok(DemoMessage { routing_key: name.to_owned(), content_type, body: line.as_bytes().to_vec() })
+}
+
+async fn publish(config: Option<&Path>, messages: Vec<DemoMessage>, json: bool) -> Result<(), CommandError> {
     let settings = Config::load(config)?.broker_settings()?;
-    let messages: Vec<_> = stream::messages(seed, projects, yesterday()).collect();
     let mut publisher = Publisher::connect(&settings, Destination::Inbound).await?;
     let bar = ProgressBar::new(u64::try_from(messages.len()).unwrap_or(u64::MAX));
     let mut unroutable = 0;

@@ -571,26 +571,35 @@ impl World {
         });
         for placed in newly_held {
             let chain = placed.chain.as_ref().unwrap();
-            let ticket = before.projects.get(&placed.id).and_then(|old| {
-                let same_queue = old.chain.as_ref().map(Chain::queue) == Some(chain.queue());
-                old.claim.filter(|_| same_queue).map(|claim| claim.ticket)
-            });
+            let place = before.place(&placed.id);
             let mut stopped: Vec<&AccountId> = Vec::new();
-            for (ahead, id) in self.queue(chain.queue()) {
+            for (_, id) in self.queue(chain.queue()) {
                 let waiting = &self.projects[&id];
                 let own = &waiting.chain.as_ref().unwrap().account;
                 if !self.is_aside(waiting) && self.lacks_own(waiting) {
                     stopped.push(own);
                 }
-                let was_ahead = ticket.is_none_or(|ticket| ahead < ticket);
-                let waited_before = before.projects.get(&id).is_some_and(|old| old.claim.is_some());
-                if !was_ahead || !waited_before || self.is_aside(waiting) {
+                // Claims that came to the queue together keep their order; whoever was there before is ahead.
+                let was_ahead = match (place, before.place(&id)) {
+                    (Some((queue, ticket)), Some((other, ahead))) if queue == other => ahead < ticket,
+                    (_, Some((other, _))) => other == chain.queue(),
+                    (_, None) => false,
+                };
+                if !was_ahead || self.is_aside(waiting) {
                     continue;
                 }
                 let own_matter = *own != chain.account && stopped.contains(&own);
                 assert!(own_matter, "{} overtook {id}", placed.id);
             }
         }
+    }
+}
+
+impl World {
+    /// In whose queue a project waits, and with which ticket.
+    fn place(&self, project: &ProjectId) -> Option<(&AccountId, Ticket)> {
+        let project = self.projects.get(project)?;
+        Some((project.chain.as_ref()?.queue(), project.claim?.ticket))
     }
 }
 
