@@ -174,7 +174,10 @@ async fn note_what_does_not_count(store: &Store, fact: &AccountFact) -> Result<(
             fact.organization_id.is_some() && kind == Kind::Standalone.as_str(),
             "--organization counts once it is connected or integrated",
         ),
-        (fact.overdraft_limit.is_some() && !overdraws, "--overdraft-limit counts with --on-insufficient overdraw"),
+        (
+            fact.overdraft_limit.is_some() && !overdraws,
+            "--overdraft-limit counts with --on-insufficient overdraw",
+        ),
     ];
     for (_, what) in idle.iter().filter(|(is_idle, _)| *is_idle) {
         eprintln!("creditd: account \"{id}\" is {kind}: {what}");
@@ -252,7 +255,8 @@ fn show(account: &AccountRow) -> String {
         ("available", format!("{}{over_limit}", account.available)),
     ]);
     pairs.extend(account.max_usable.map(|usable| {
-        let tighter = if account.pool_is_tighter() { " (its pool has less than its allocation leaves)" } else { "" };
+        let tighter =
+            if account.pool_is_tighter() { " (its pool has less than its allocation leaves)" } else { "" };
         ("usable now", format!("{usable}{tighter}"))
     }));
     pairs.extend(account.promised.map(|promised| {

@@ -137,7 +137,9 @@ fn check_expiry(expires: Option<Timestamp>) -> Result<(), CommandError> {
     let now = clock::now();
     match expires.filter(|expires| *expires <= now) {
         None => Ok(()),
-        Some(past) => Err(CommandError::Usage(format!("--expires {past} is over; expected a time after {now}"))),
+        Some(past) => {
+            Err(CommandError::Usage(format!("--expires {past} is over; expected a time after {now}")))
+        }
     }
 }
 

@@ -366,12 +366,16 @@ pub(super) fn said(kind: &str, body: &Map<String, Value>) -> String {
         }
         "transfer_rejected" => {
             let (credits, short) = (or_dash(member("credits")), or_dash(member("short")));
-            format!("a transfer of {credits} to {} is rejected: {short} too few", or_dash(member("to_account_id")))
+            format!(
+                "a transfer of {credits} to {} is rejected: {short} too few",
+                or_dash(member("to_account_id"))
+            )
         }
         _ => {
             let what = [member("change"), member("severity")].into_iter().flatten().collect::<Vec<_>>();
             let rules = body.get("rules").and_then(Value::as_array);
-            let names: Vec<_> = rules.into_iter().flatten().filter_map(|rule| text(rule.get("name")?)).collect();
+            let names: Vec<_> =
+                rules.into_iter().flatten().filter_map(|rule| text(rule.get("name")?)).collect();
             let names = if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) };
             format!("{}{names}", what.join(", "))
         }

@@ -83,8 +83,9 @@ impl Giver {
 }
 
 fn login_name() -> Result<Arc<str>, CommandError> {
-    let names = LOGIN_VARIABLES.iter().filter_map(|variable| Some((variable, std::env::var(variable).ok()?)));
-    let Some((variable, name)) = names.filter(|(_, name)| !name.is_empty()).next() else {
+    let name = |variable| Some((variable, std::env::var(variable).ok()?));
+    let mut names = LOGIN_VARIABLES.into_iter().filter_map(name);
+    let Some((variable, name)) = names.find(|(_, name)| !name.is_empty()) else {
         let what = "nobody is known to give this command: there is no login name in the environment";
         return Err(CommandError::Usage(format!("{what}; type --actor NAME")));
     };
@@ -209,13 +210,12 @@ fn text(giver: &Giver, effect: &Effect, balances: &[Ends]) -> String {
     let (entries, notices) = shown(&effect.log);
     let told: Vec<_> = notices.iter().map(told).collect();
     let followed = what_followed(&entries, &told);
-    let head = match giver.dry_run {
-        true => "dry run: nothing was changed, and this would follow".to_owned(),
-        false => {
-            let mut pairs = vec![("done", effect.key.to_string()), ("by", giver.actor.to_string())];
-            pairs.extend(giver.reason.as_ref().map(|reason| ("because", reason.to_string())));
-            members(&pairs)
-        }
+    let head = if giver.dry_run {
+        "dry run: nothing was changed, and this would follow".to_owned()
+    } else {
+        let mut pairs = vec![("done", effect.key.to_string()), ("by", giver.actor.to_string())];
+        pairs.extend(giver.reason.as_ref().map(|reason| ("because", reason.to_string())));
+        members(&pairs)
     };
     let columns = [
         Column::Left("ACCOUNT"),

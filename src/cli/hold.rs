@@ -38,11 +38,7 @@ pub(super) enum HoldCommand {
     },
 }
 
-pub(super) async fn run(
-    command: HoldCommand,
-    config: Option<&Path>,
-    json: bool,
-) -> Result<(), CommandError> {
+pub(super) async fn run(command: HoldCommand, config: Option<&Path>, json: bool) -> Result<(), CommandError> {
     let (giver, fact) = match command {
         HoldCommand::Release { project_id, how } => {
             (how.giver()?.0, Fact::HoldReleased(input::HoldCommand { project_id }))

@@ -97,12 +97,11 @@ pub(super) async fn run(
         PriceCommand::Set { prices, from_file, replace, list, how } => {
             let lines = lines(prices, from_file.as_deref())?;
             let List { organization: organization_id, effective: effective_at } = list.checked()?;
-            let fact = match replace {
-                true => Fact::PriceList(PriceListFact { prices: lines, effective_at, organization_id }),
-                false => {
-                    let removed = Arc::default();
-                    Fact::PricesAmended(PricesAmended { set: lines, removed, effective_at, organization_id })
-                }
+            let fact = if replace {
+                Fact::PriceList(PriceListFact { prices: lines, effective_at, organization_id })
+            } else {
+                let removed = Arc::default();
+                Fact::PricesAmended(PricesAmended { set: lines, removed, effective_at, organization_id })
             };
             change(&how.giver()?, fact, config, json).await
         }
@@ -207,10 +206,11 @@ async fn list(
     }
     let prices: Vec<_> = prices.into_values().collect();
     if json {
-        return print_json(&serde_json::json!({ "at": at, "organization_id": organization, "prices": prices }));
+        return print_json(
+            &serde_json::json!({ "at": at, "organization_id": organization, "prices": prices }),
+        );
     }
-    let columns =
-        [Column::Left("TYPE"), Column::Right("CREDITS"), Column::Right("LIST"), Column::Left("OF")];
+    let columns = [Column::Left("TYPE"), Column::Right("CREDITS"), Column::Right("LIST"), Column::Left("OF")];
     let row = |price: &InForce| {
         let of = price.organization_id.unwrap_or("everyone").to_owned();
         vec![price.what.to_owned(), price.credits.to_string(), price.list.to_string(), of]

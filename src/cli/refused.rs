@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
+use super::CommandError;
 use super::giving::Giver;
 use super::output::{Column, or_dash, print_json, table};
-use super::CommandError;
 use crate::command::Order;
 use crate::ledger::account::Kind;
 use crate::ledger::ids::AccountId;

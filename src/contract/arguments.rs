@@ -167,9 +167,7 @@ mod tests {
 
     #[test]
     fn documents_say_where_they_are_wrong() {
-        let rule = |level: i64| {
-            json!({ "name": "low", "measure": "available_percent", "level": level, "severity": "info" })
-        };
+        let rule = |level: i64| json!({ "name": "low", "measure": "available_percent", "level": level, "severity": "info" });
         assert_eq!(alert_rules(&json!([rule(10)])).unwrap().len(), 1);
         let said = alert_rules(&json!([rule(120)])).unwrap_err();
         assert!(said.starts_with("[0].level: rule \"low\": level is 120; expected 0 to 99"), "{said}");

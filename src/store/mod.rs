@@ -41,8 +41,8 @@ pub use parked_desk::{Desk, Discard, OfferResult, ParkedFilter, ParkedSummary, R
 pub use queue::{ClaimRow, LoadedQueue, QueueReport, UnblockingRow};
 pub use relay::{Lease, RelayStatus};
 pub use reports::{
-    AccountRow, GrantRow, InUse, MessageFate, OrganizationRow, PriceListRow, ProjectFilter,
-    ProjectRow, RaisedRow, RulesOf, RulesRow,
+    AccountRow, GrantRow, InUse, MessageFate, OrganizationRow, PriceListRow, ProjectFilter, ProjectRow,
+    RaisedRow, RulesOf, RulesRow,
 };
 pub use retention::{Removable, Removed};
 use secrecy::{ExposeSecret, SecretString};

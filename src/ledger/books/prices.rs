@@ -49,7 +49,8 @@ impl Books<'_> {
         let starts_at = effective_at.map_or(input.now, |effective_at| effective_at.max(input.now));
         let base = in_force(self.lists(organization_id.as_ref())?, starts_at);
         let by_type = |line: &PriceLine| (line.deliverable_type.clone(), line.credits);
-        let mut prices: BTreeMap<_, _> = base.iter().flat_map(|list| list.prices.iter().map(by_type)).collect();
+        let mut prices: BTreeMap<_, _> =
+            base.iter().flat_map(|list| list.prices.iter().map(by_type)).collect();
         for what in removed.iter() {
             if prices.remove(what).is_none() {
                 let hint = "`creditd price list` shows what has one";

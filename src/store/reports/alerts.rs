@@ -129,7 +129,10 @@ impl Store {
 /// What rules are about, by account and rule.
 type Subjects = HashMap<(String, String), Vec<SubjectKind>>;
 
-async fn stale_holds(connection: &mut sqlx::PgConnection, accounts: &[String]) -> Result<Subjects, StoreError> {
+async fn stale_holds(
+    connection: &mut sqlx::PgConnection,
+    accounts: &[String],
+) -> Result<Subjects, StoreError> {
     let rows = sqlx::query!(
         "select project_id, chain_account, name, status, status_since, held from project
           where stale_since is not null and chain_account = any($1) order by status_since, project_id",

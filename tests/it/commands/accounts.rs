@@ -105,7 +105,10 @@ fn who_stands_in_the_way_is_listed_by_size_then_by_place_and_twenty_at_most() {
     publish(&world, &projects.iter().enumerate().map(message).collect::<Vec<_>>(), "m21");
 
     let told = refuse(&world, &["credits", "adjust", "busy", "-1", "--reason", "less"]);
-    assert_eq!((&told["in_use_on"], &told["more"], &told["instead"]), (&json!("busy"), &json!(2), &json!(null)));
+    assert_eq!(
+        (&told["in_use_on"], &told["more"], &told["instead"]),
+        (&json!("busy"), &json!(2), &json!(null))
+    );
     let listed = told["projects"].as_array().unwrap();
     let names: Vec<&str> = listed.iter().map(|project| project["project_id"].as_str().unwrap()).collect();
     let largest_first = (1..=19).rev().map(|size| format!("holds-{size:02}"));
@@ -161,9 +164,14 @@ fn what_makes_no_difference_as_an_account_is_is_noted() {
     };
     assert_eq!(note(&["account", "open", "studio", "--capacity", "5"]), "");
     let said = note(&["account", "set", "studio", "--allocation", "5"]);
-    assert_eq!(said, "creditd: account \"studio\" is standalone: --allocation counts once it is integrated\n");
+    assert_eq!(
+        said,
+        "creditd: account \"studio\" is standalone: --allocation counts once it is integrated\n"
+    );
     assert!(note(&["account", "set", "studio", "--organization", "acme"]).contains("--organization counts"));
-    assert!(note(&["account", "set", "studio", "--overdraft-limit", "5"]).contains("--on-insufficient overdraw"));
+    assert!(
+        note(&["account", "set", "studio", "--overdraft-limit", "5"]).contains("--on-insufficient overdraw")
+    );
     let overdraw = ["account", "set", "studio", "--overdraft-limit", "5", "--on-insufficient", "overdraw"];
     assert_eq!(note(&overdraw), "");
 }

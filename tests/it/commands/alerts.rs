@@ -52,7 +52,10 @@ fn what_is_raised_is_listed_with_what_it_is_about() {
 fn rules_are_inherited_and_a_nearer_list_replaces_a_farther() {
     let world = World::new();
     give(&world, &["organization", "open", "acme"]);
-    give(&world, &["account", "open", "film", "--kind", "connected", "--organization", "acme", "--capacity", "9"]);
+    give(
+        &world,
+        &["account", "open", "film", "--kind", "connected", "--organization", "acme", "--capacity", "9"],
+    );
     let lists = |arguments: &[&str]| {
         let lists = world.json(&[&["alert", "rules"], arguments].concat());
         let row = |list: &Value| {
@@ -66,9 +69,7 @@ fn rules_are_inherited_and_a_nearer_list_replaces_a_farther() {
     let settings = ("settings", "credits_low credits_critical");
     assert_eq!(lists(&["film"]), rows([settings, built_in]));
 
-    let rule = |name: &str| {
-        json!([{ "name": name, "measure": "available_credits", "level": 10, "severity": "critical" }])
-    };
+    let rule = |name: &str| json!([{ "name": name, "measure": "available_credits", "level": 10, "severity": "critical" }]);
     let file = world.file("rules.json");
     std::fs::write(&file, rule("few").to_string()).unwrap();
     let of_organization = ["alert", "rules", "set", "--organization", "acme", "--from-file"];

@@ -101,7 +101,10 @@ fn a_dry_run_tells_what_the_command_then_does_and_writes_nothing() {
         let members = |told: &Value| told.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
         let expected =
             ["actor", "balances", "dry_run", "events", "id", "outcome", "reason", "source", "type"];
-        assert_eq!((members(&foretold), members(&done)), (expected.map(str::to_owned).into(), members(&foretold)));
+        assert_eq!(
+            (members(&foretold), members(&done)),
+            (expected.map(str::to_owned).into(), members(&foretold))
+        );
     }
     let before = world.report(LEDGER);
     let refused: [&[&str]; 3] = [
@@ -129,7 +132,8 @@ fn what_commands_did_is_heard_as_it_was_told_and_each_can_be_explained() {
     let told: Vec<&Value> = given.iter().flat_map(|told| told["events"].as_array().unwrap()).collect();
     let last = before + i64::try_from(told.len()).unwrap();
     let heard = listener.take_log(last);
-    let heard: Vec<_> = heard.iter().filter(|heard| (before + 1..=last).contains(&heard.log_number())).collect();
+    let heard: Vec<_> =
+        heard.iter().filter(|heard| (before + 1..=last).contains(&heard.log_number())).collect();
     assert_eq!(heard.len(), told.len());
     for (heard, told) in heard.iter().zip(&told) {
         assert_eq!(heard.event, **told);

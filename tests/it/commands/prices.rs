@@ -8,9 +8,8 @@ use crate::support::{World, message};
 /// What everything costs, as `price list` says it.
 fn prices(world: &World, arguments: &[&str]) -> Vec<(String, i64)> {
     let listed = world.json(&[&["price", "list"], arguments].concat());
-    let price = |price: &Value| {
-        (price["type"].as_str().unwrap().to_owned(), price["credits"].as_i64().unwrap())
-    };
+    let price =
+        |price: &Value| (price["type"].as_str().unwrap().to_owned(), price["credits"].as_i64().unwrap());
     listed["prices"].as_array().unwrap().iter().map(price).collect()
 }
 
@@ -88,7 +87,10 @@ fn of_changes_given_at_the_same_time_none_is_lost() {
     let given: Vec<_> = (0..6)
         .map(|number| {
             let price = format!("type-{number}={number}");
-            world.command(&["price", "set", &price, "--actor", "ops"]).stdout(std::process::Stdio::null()).spawn()
+            world
+                .command(&["price", "set", &price, "--actor", "ops"])
+                .stdout(std::process::Stdio::null())
+                .spawn()
         })
         .collect();
     // All have read what there was to read, and wait for the lock.
