@@ -191,19 +191,25 @@ async fn balances(store: &Store, fact: &Fact, log: &[LogLine]) -> Result<Vec<End
             accounts.push(&entry.account_id);
         }
     }
-    let of = |account: &AccountId, balance| Ends { account_id: account.to_string(), balance };
-    let mut balances: Vec<_> = accounts.into_iter().map(|account| of(account, ends[account])).collect();
-    let pool = match fact {
-        Fact::Organization(fact) => Some(AccountId::pool_of(&fact.organization_id)),
-        _ => None,
-    };
-    let Some(subject) = pool.as_ref().or(fact.subject().0) else { return Ok(balances) };
-    if !ends.contains_key(subject)
-        && let Some(row) = store.accounts(Some(subject.as_str())).await?.first()
+    let ended = |account: &AccountId| Ends { account_id: account.to_string(), balance: ends[account] };
+    let mut balances: Vec<_> = accounts.into_iter().map(ended).collect();
+    let Some(subject) = subject(store, fact).await? else { return Ok(balances) };
+    if !balances.iter().any(|told| told.account_id == subject)
+        && let Some(row) = store.accounts(Some(&subject)).await?.first()
     {
-        balances.push(of(subject, row.balance()));
+        balances.push(Ends { account_id: subject, balance: row.balance() });
     }
     Ok(balances)
+}
+
+/// The account that a command is about, if it is about one.
+async fn subject(store: &Store, fact: &Fact) -> Result<Option<String>, CommandError> {
+    Ok(match (fact, fact.subject()) {
+        (Fact::Organization(fact), _) => Some(AccountId::pool_of(&fact.organization_id).to_string()),
+        (_, (Some(account), _)) => Some(account.to_string()),
+        (_, (None, Some(project))) => store.project(project.as_str()).await?.map(|row| row.account_id),
+        (_, (None, None)) => None,
+    })
 }
 
 fn text(giver: &Giver, effect: &Effect, balances: &[Ends]) -> String {

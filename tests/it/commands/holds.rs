@@ -46,6 +46,10 @@ fn a_mistaken_release_is_undone_by_a_claim_at_the_end_of_the_queue() {
     give(&world, &["hold", "release", "reel", "--reason", "gone quiet"]);
     let told = give(&world, &["hold", "restore", "reel", "--reason", "mistaken"]);
     assert_eq!(moved(&told), []);
+    assert_eq!(
+        (&told["balances"][0]["account_id"], &told["balances"][0]["held"]),
+        (&json!("studio"), &json!(5))
+    );
     let queued = told["events"].as_array().unwrap().iter().find(|event| event["type"] == "credits.hold.v1");
     assert_eq!(queued.unwrap()["data"]["state"], "queued", "spot was quicker");
     let project = world.json(&["project", "show", "reel"]);
