@@ -134,7 +134,7 @@ enum CommandError {
     #[error(transparent)]
     Logging(#[from] LoggingError),
     /// What was typed can't be meant. The text says what was found, what is expected, and what to type.
-    #[error("{0}\n\nFor more information, try '--help'.")]
+    #[error("{0}")]
     Usage(String),
     /// What was asked for is not there, or differs. The text says all there is to say.
     #[error("{0}")]

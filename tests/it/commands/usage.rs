@@ -41,7 +41,7 @@ fn a_mistake_in_a_command_ends_with_2_and_says_what_was_found_and_what_is_expect
     for (arguments, expected) in wrong {
         let (code, said) = world.failure(&[arguments, &reason[..]].concat());
         assert_eq!(code, 2, "{arguments:?}: {said}");
-        assert!(said.contains(expected) && said.contains("--help"), "{arguments:?}: {said}");
+        assert!(said.contains(expected), "{arguments:?}: {said}");
     }
     for without_reason in [&["credits", "grant", "x", "5"][..], &["hold", "release", "p"]] {
         let (code, said) = world.failure(&[without_reason, &["--actor", "ops"]].concat());
