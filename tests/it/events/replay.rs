@@ -148,7 +148,10 @@ fn a_replay_that_reaches_nobody_or_asks_for_what_is_not_there_is_refused() {
     assert!(said.contains("no account \"nobody\" is known; `creditd account list` shows"), "{said}");
     let (code, said) = replay(&["--account", "studio", "--from", "2", "--to", "4"]);
     assert_eq!(code, 1);
-    assert!(said.contains("studio has no balance_changed or alert or hold or transfer_rejected 4; the last is 3"), "{said}");
+    assert!(
+        said.contains("studio has no balance_changed or alert or hold or transfer_rejected 4; the last is 3"),
+        "{said}"
+    );
     let (code, _) = replay(&["--account", "studio", "--from", "0"]);
     assert_eq!(code, 2);
     let (code, _) = replay(&["--account", "studio"]);
