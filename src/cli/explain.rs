@@ -60,6 +60,14 @@ struct Explanation<'a> {
     received_at: Timestamp,
     deliveries: i64,
     conflicts: i64,
+    /// Of a command, and of the ledger's own: what it said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    said: Option<&'a Value>,
+    /// Of a command: who gave it, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'a str>,
     entries: Vec<ShownEntry>,
     notices: Vec<ShownNotice<'a>>,
     parked: &'a [ParkedSummary],
@@ -69,7 +77,7 @@ struct Explanation<'a> {
 
 /// A notice as reports show it.
 #[derive(Serialize)]
-struct ShownNotice<'a> {
+pub(super) struct ShownNotice<'a> {
     log_number: LogNumber,
     at: Timestamp,
     account_id: String,
@@ -93,7 +101,7 @@ impl<'a> From<&'a StoredNotice> for ShownNotice<'a> {
 
 /// An entry as reports show it.
 #[derive(Serialize)]
-struct ShownEntry {
+pub(super) struct ShownEntry {
     log_number: LogNumber,
     at: Timestamp,
     account_id: String,
@@ -247,13 +255,7 @@ fn removed(removed: &Removed) -> String {
 }
 
 fn explanation<'a>(source: &'a str, id: &'a str, fate: &'a MessageFate) -> Explanation<'a> {
-    let (mut entries, mut notices) = (Vec::new(), Vec::new());
-    for line in &fate.log {
-        match line {
-            LogLine::Entry(entry) => entries.push(ShownEntry::from(&**entry)),
-            LogLine::Notice(notice) => notices.push(ShownNotice::from(&**notice)),
-        }
-    }
+    let (entries, notices) = shown(&fate.log);
     Explanation {
         source,
         id,
@@ -264,11 +266,26 @@ fn explanation<'a>(source: &'a str, id: &'a str, fate: &'a MessageFate) -> Expla
         received_at: fate.received_at,
         deliveries: fate.deliveries,
         conflicts: fate.conflicts,
+        said: fate.fact.as_ref(),
+        actor: fate.actor.as_deref(),
+        note: fate.note.as_deref(),
         entries,
         notices,
         parked: &fate.parked,
         notices_removed: fate.notices_removed,
     }
+}
+
+/// The log's lines as reports show them.
+pub(super) fn shown(log: &[LogLine]) -> (Vec<ShownEntry>, Vec<ShownNotice<'_>>) {
+    let (mut entries, mut notices) = (Vec::new(), Vec::new());
+    for line in log {
+        match line {
+            LogLine::Entry(entry) => entries.push(ShownEntry::from(&**entry)),
+            LogLine::Notice(notice) => notices.push(ShownNotice::from(&**notice)),
+        }
+    }
+    (entries, notices)
 }
 
 fn show(explanation: &Explanation<'_>) -> String {
@@ -282,18 +299,28 @@ fn show(explanation: &Explanation<'_>) -> String {
         ("came", times(explanation.deliveries)),
         ("conflicts", times(explanation.conflicts)),
     ];
+    let said = [
+        ("by", explanation.actor.map(str::to_owned)),
+        ("because", explanation.note.map(str::to_owned)),
+        ("said", explanation.said.map(Value::to_string)),
+    ];
+    head.extend(said.into_iter().filter_map(|(name, value)| Some((name, value?))));
     let parked = |row: &ParkedSummary| {
         ("parked", format!("as {} for {}; done: {}", row.id, row.reason, handling(row)))
     };
     head.extend(explanation.parked.iter().map(parked));
-    let head = members(&head);
     let mut told: Vec<_> = explanation.notices.iter().map(told).collect();
     if explanation.notices_removed > 0 {
         told.push(format!("retention removed {} alerts and hold events of it", explanation.notices_removed));
     }
+    format!("{}\n\n{}", members(&head), what_followed(&explanation.entries, &told))
+}
+
+/// Entries as a table, then what was `told`, a line each.
+pub(super) fn what_followed(entries: &[ShownEntry], told: &[String]) -> String {
     let told = if told.is_empty() { String::new() } else { format!("\n\n{}", told.join("\n")) };
-    if explanation.entries.is_empty() {
-        return format!("{head}\n\nit moved no credits{told}");
+    if entries.is_empty() {
+        return format!("it moved no credits{told}");
     }
     let columns = [
         Column::Right("LOG"),
@@ -319,11 +346,11 @@ fn show(explanation: &Explanation<'_>) -> String {
             entry.balance.available.to_string(),
         ]
     };
-    format!("{head}\n\n{}{told}", table(&columns, explanation.entries.iter().map(row)))
+    format!("{}{told}", table(&columns, entries.iter().map(row)))
 }
 
 /// What a notice says, in a line.
-fn told(notice: &ShownNotice<'_>) -> String {
+pub(super) fn told(notice: &ShownNotice<'_>) -> String {
     let ShownNotice { log_number, account_id, kind, body, .. } = notice;
     format!("{log_number}  {kind} on {account_id}: {}", said(kind, body))
 }
@@ -337,7 +364,21 @@ pub(super) fn said(kind: &str, body: &Map<String, Value>) -> String {
             let (credits, project) = (or_dash(member("credits")), or_dash(member("project_id")));
             format!("a hold of {credits} for {project} is {state}{}", hold_details(body))
         }
-        _ => [member("change"), member("severity")].into_iter().flatten().collect::<Vec<_>>().join(", "),
+        "transfer_rejected" => {
+            let (credits, short) = (or_dash(member("credits")), or_dash(member("short")));
+            format!(
+                "a transfer of {credits} to {} is rejected: {short} too few",
+                or_dash(member("to_account_id"))
+            )
+        }
+        _ => {
+            let what = [member("change"), member("severity")].into_iter().flatten().collect::<Vec<_>>();
+            let rules = body.get("rules").and_then(Value::as_array);
+            let names: Vec<_> =
+                rules.into_iter().flatten().filter_map(|rule| text(rule.get("name")?)).collect();
+            let names = if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) };
+            format!("{}{names}", what.join(", "))
+        }
     }
 }
 

@@ -2,20 +2,27 @@
 //! 1 refused or differs, 2 usage or configuration, 3 a server is away, 70 a bug.
 
 mod account;
+mod alert;
 mod check_config;
 mod contract;
+mod credits;
 mod daemon;
+mod document;
 mod events;
 mod explain;
+mod giving;
+mod hold;
 mod import;
 mod migrate;
 mod organization;
 mod output;
 mod parked;
+mod price;
 mod project;
 mod queue;
 mod quote;
 mod reconcile;
+mod refused;
 mod relay;
 mod retention;
 mod sandbox;
@@ -60,10 +67,10 @@ enum Command {
     Migrate,
     /// Check the settings, and show what is in force and where it came from.
     CheckConfig,
-    /// Accounts: balances, what waits, alerts.
+    /// Accounts: balances, what waits, alerts; open, change and close them.
     #[command(subcommand)]
     Account(account::AccountCommand),
-    /// Organizations: their pools and accounts.
+    /// Organizations: their pools and accounts; open and change them.
     #[command(subcommand)]
     Organization(organization::OrganizationCommand),
     /// Projects: what they hold, and what waits.
@@ -74,6 +81,18 @@ enum Command {
     Queue(queue::QueueCommand),
     /// What a brief would cost, and whether it would start.
     Quote(quote::QuoteArgs),
+    /// Credits: granted, corrected, transferred.
+    #[command(subcommand)]
+    Credits(credits::CreditsCommand),
+    /// Price lists: what a deliverable or an asset costs.
+    #[command(subcommand)]
+    Price(price::PriceCommand),
+    /// A project's hold: released, restored, tried again.
+    #[command(subcommand)]
+    Hold(hold::HoldCommand),
+    /// Alerts: what is raised, and by which rules.
+    #[command(subcommand)]
+    Alert(alert::AlertCommand),
     /// Messages that could not be applied, and why.
     #[command(subcommand)]
     Parked(parked::ParkedCommand),
@@ -126,7 +145,7 @@ enum CommandError {
     /// What was asked for is not there, or differs. The text says all there is to say.
     #[error("{0}")]
     Refused(String),
-    /// What was typed lacks something, or a file can't be used. The text says what, and what to do.
+    /// What was typed can't be meant, or a file can't be used. The text says what was found, and what to type.
     #[error("{0}")]
     Usage(String),
     /// The same as [`CommandError::Refused`], and it was said already.
@@ -183,6 +202,10 @@ pub fn run() -> ExitCode {
         Command::Project(command) => asynchronously(project::run(command, config, json)),
         Command::Queue(command) => asynchronously(queue::run(command, config, json)),
         Command::Quote(arguments) => asynchronously(quote::run(arguments, config, json)),
+        Command::Credits(command) => asynchronously(credits::run(command, config, json)),
+        Command::Price(command) => asynchronously(price::run(command, config, json)),
+        Command::Hold(command) => asynchronously(hold::run(command, config, json)),
+        Command::Alert(command) => asynchronously(alert::run(command, config, json)),
         Command::Parked(command) => asynchronously(parked::run(command, config, json)),
         Command::Explain(command) => asynchronously(explain::run(command, config, json)),
         Command::Events(command) => asynchronously(events::run(command, config, json)),

@@ -1,12 +1,19 @@
-//! `creditd organization`: pools and accounts.
+//! `creditd organization`: pools and accounts; organizations opened and changed.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
+use super::giving::{Unexplained, give};
 use super::output::{Column, members, or_dash, print, print_json, table};
 use super::{CommandError, account, open_store};
-use crate::store::OrganizationRow;
+use crate::contract::arguments;
+use crate::ledger::account::Mode;
+use crate::ledger::credits::Credits;
+use crate::ledger::ids::OrganizationId;
+use crate::ledger::input::{Existence, Fact, OrganizationFact};
+use crate::store::{OrganizationRow, Store};
 
 #[derive(Subcommand)]
 pub(super) enum OrganizationCommand {
@@ -17,6 +24,55 @@ pub(super) enum OrganizationCommand {
         /// Its id.
         organization_id: String,
     },
+    /// Open an organization, and its pool with it.
+    Open {
+        /// Its id.
+        #[arg(value_parser = arguments::organization_id)]
+        organization_id: OrganizationId,
+        #[command(flatten)]
+        registers: Registers,
+        #[command(flatten)]
+        how: Unexplained,
+    },
+    /// Change an organization or its pool; what isn't named stays.
+    Set {
+        /// Its id.
+        #[arg(value_parser = arguments::organization_id)]
+        organization_id: OrganizationId,
+        #[command(flatten)]
+        registers: Registers,
+        #[command(flatten)]
+        how: Unexplained,
+    },
+}
+
+/// What can be said of an organization.
+#[derive(Args)]
+pub(super) struct Registers {
+    /// What people call it.
+    #[arg(long, value_parser = arguments::name)]
+    name: Option<Arc<str>>,
+    /// Its admin: whom to turn to.
+    #[arg(long, value_parser = arguments::name)]
+    contact: Option<Arc<str>>,
+    /// The credits of its pool.
+    #[arg(long, value_name = "CREDITS", value_parser = arguments::credits, allow_negative_numbers = true)]
+    capacity: Option<Credits>,
+    /// The pool's mode: recycle or consume.
+    #[arg(long, value_parser = arguments::mode)]
+    mode: Option<Mode>,
+}
+
+impl Registers {
+    fn is_empty(&self) -> bool {
+        let Self { name, contact, capacity, mode } = self;
+        name.is_none() && contact.is_none() && capacity.is_none() && mode.is_none()
+    }
+
+    fn into_fact(self, organization_id: OrganizationId) -> OrganizationFact {
+        let Self { name, contact, capacity, mode } = self;
+        OrganizationFact { organization_id, name, contact, capacity, mode, alert_rules: None }
+    }
 }
 
 pub(super) async fn run(
@@ -24,22 +80,35 @@ pub(super) async fn run(
     config: Option<&Path>,
     json: bool,
 ) -> Result<(), CommandError> {
-    let store = open_store(config).await?;
-    match command {
+    let (object, fact, how) = match command {
         OrganizationCommand::List => {
-            let organizations = store.organizations(None).await?;
-            if json { print_json(&organizations) } else { print(&list(&organizations)) }
+            let organizations = open_store(config).await?.organizations(None).await?;
+            return if json { print_json(&organizations) } else { print(&list(&organizations)) };
         }
         OrganizationCommand::Show { organization_id } => {
-            let organizations = store.organizations(Some(&organization_id)).await?;
-            let Some(organization) = organizations.into_iter().next() else {
-                let hint = "`creditd organization list` shows those that are";
-                let what = format!("no organization {organization_id:?} is known; {hint}");
-                return Err(CommandError::Refused(what));
-            };
-            if json { print_json(&organization) } else { print(&show(&organization)) }
+            let organization = known(&open_store(config).await?, &organization_id).await?;
+            return if json { print_json(&organization) } else { print(&show(&organization)) };
         }
-    }
+        OrganizationCommand::Open { organization_id, registers, how } => {
+            (Existence::New, registers.into_fact(organization_id), how)
+        }
+        OrganizationCommand::Set { registers, .. } if registers.is_empty() => {
+            let what = "nothing to set: name at least one of --name, --contact, --capacity and --mode";
+            return Err(CommandError::Usage(what.to_owned()));
+        }
+        OrganizationCommand::Set { organization_id, registers, how } => {
+            (Existence::Known, registers.into_fact(organization_id), how)
+        }
+    };
+    give(&how.giver()?, object, Fact::Organization(fact), config, json).await?;
+    Ok(())
+}
+
+/// The organization of that id.
+pub(super) async fn known(store: &Store, organization_id: &str) -> Result<OrganizationRow, CommandError> {
+    let hint = "`creditd organization list` shows those that are";
+    let unknown = || CommandError::Refused(format!("no organization {organization_id:?} is known; {hint}"));
+    store.organizations(Some(organization_id)).await?.into_iter().next().ok_or_else(unknown)
 }
 
 fn list(organizations: &[OrganizationRow]) -> String {

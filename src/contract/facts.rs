@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::fields::{Fields, Path, Wrong};
 use super::kinds::{credits_from, id, id_of_no_pool, list, one_of, signed_credits, text, timestamp, whole};
-use super::lists::{AlertRules, LINES_MAX, Prices, WORD_CHARS_MAX};
+use super::lists::{AlertRules, Prices, WORD_CHARS_MAX};
 use super::members::{Members, ObjectSchema, members, object, optional, optional_or, required};
 use crate::ledger::account::{Kind, Mode, OnInsufficient};
 use crate::ledger::alert::Rule;
@@ -18,13 +18,14 @@ use crate::ledger::input::{
     PriceListFact, ProjectFact, TransferFact,
 };
 use crate::ledger::moment::Timestamp;
+use crate::ledger::price::LINES_MAX;
 
 /// The longest name or contact, in characters.
-const NAME_CHARS_MAX: usize = 256;
+pub(super) const NAME_CHARS_MAX: usize = 256;
 /// The longest reason for a grant, an adjustment or a transfer, in characters.
-const REASON_CHARS_MAX: usize = 1024;
+pub(super) const REASON_CHARS_MAX: usize = 1024;
 /// The longest name of who did it, in characters.
-const ACTOR_CHARS_MAX: usize = 256;
+pub(super) const ACTOR_CHARS_MAX: usize = 256;
 /// The most pieces that one deliverable, or one message about assets, may count.
 const QUANTITY_MAX: i64 = 1_000_000;
 
@@ -204,10 +205,10 @@ impl Data for AssetMembers {
 }
 
 /// What a message may say of an account's kind. A pool comes with its organization.
-const KINDS: [(&str, Kind); 3] =
+pub(super) const KINDS: [(&str, Kind); 3] =
     [("standalone", Kind::Standalone), ("connected", Kind::Connected), ("integrated", Kind::Integrated)];
-const MODES: [(&str, Mode); 2] = [("recycle", Mode::Recycle), ("consume", Mode::Consume)];
-const POLICIES: [(&str, OnInsufficient); 3] = [
+pub(super) const MODES: [(&str, Mode); 2] = [("recycle", Mode::Recycle), ("consume", Mode::Consume)];
+pub(super) const POLICIES: [(&str, OnInsufficient); 3] = [
     ("queue", OnInsufficient::Queue),
     ("reject", OnInsufficient::Reject),
     ("overdraw", OnInsufficient::Overdraw),

@@ -77,7 +77,10 @@ pub(super) struct Wrong(pub(super) String);
 impl Wrong {
     /// Something about the value at `path`.
     pub(super) fn at(path: &Path, problem: impl fmt::Display) -> Self {
-        Self(format!("{path}: {problem}"))
+        match path {
+            Path::Top => Self(problem.to_string()),
+            place => Self(format!("{place}: {problem}")),
+        }
     }
 
     /// Another value than the one that was found at `path`.

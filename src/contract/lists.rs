@@ -13,11 +13,10 @@ use super::members::{members, object, optional_or, required};
 use crate::ledger::alert::{self, LEVEL_CREDITS_MAX, Measure, Rule, RuleError, Severity};
 use crate::ledger::credits::Credits;
 use crate::ledger::input::PriceLine;
+use crate::ledger::price::LINES_MAX;
 
 /// The longest status, type of deliverable or type of asset, in characters.
 pub(super) const WORD_CHARS_MAX: usize = 64;
-/// The most deliverables that one project may name, and the most lines that one price list may have.
-pub(super) const LINES_MAX: usize = 1000;
 
 /// What a rule may measure. What waits is measured by a built-in rule only.
 const MEASURES: [(&str, Measure); 2] =
@@ -132,11 +131,17 @@ fn credits_a_piece() -> impl Kind<Credits> {
 }
 
 fn price_line(list: &Path, name: &str, credits: &Value) -> Result<PriceLine, Wrong> {
+    let deliverable_type = priced_type(list, name)?;
+    let credits = credits_a_piece().read(&Path::Member(list, name), credits)?;
+    Ok(PriceLine { deliverable_type, credits })
+}
+
+/// A type as a price list names it.
+pub(super) fn priced_type(list: &Path, name: &str) -> Result<Arc<str>, Wrong> {
     if !is_printable(name, WORD_CHARS_MAX) {
         let found = quoted(name);
         let expected = format_args!("a type of 1 to {WORD_CHARS_MAX} characters without control characters");
         return Err(Wrong::at(list, format_args!("expected {expected}, found {found}")));
     }
-    let credits = credits_a_piece().read(&Path::Member(list, name), credits)?;
-    Ok(PriceLine { deliverable_type: name.into(), credits })
+    Ok(name.into())
 }

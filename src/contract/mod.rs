@@ -1,6 +1,7 @@
 //! The contract: what comes in and goes out, as CloudEvents 1.0 (DESIGN 2; `docs/contract.md`). Pure code
 //! between the bytes on the wire and the core's types.
 
+pub mod arguments;
 mod attributes;
 mod cloudevent;
 mod facts;

@@ -23,7 +23,7 @@ use crate::ledger::settings::{Order, Settings};
 use crate::store::{ParkedRow, Remedy, Store, StoreError};
 
 /// How often due parked messages are looked for without being told.
-const SWEEP_EVERY: Duration = Duration::from_secs(5);
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Why the loop gave up.
 #[derive(Debug, thiserror::Error)]

@@ -100,6 +100,8 @@ pub enum Fact {
     Transfer(TransferFact),
     /// `price_list.changed`.
     PriceList(PriceListFact),
+    /// By command: some prices of a list are to change, and the others to stay.
+    PricesAmended(PricesAmended),
     /// By command: a project's hold is given back.
     HoldReleased(HoldCommand),
     /// By command: the release of a project's hold is undone.
@@ -136,9 +138,11 @@ impl Fact {
             Fact::AlertTested(test) => (Some(&test.account_id), None),
             Fact::GrantExpired(grant) | Fact::GrantWarned(grant) => (Some(&grant.account_id), None),
             Fact::HoldsStale(stale) => (Some(&stale.account_id), None),
-            Fact::Organization(_) | Fact::PriceList(_) | Fact::Settings(_) | Fact::PricesStarted(_) => {
-                (None, None)
-            }
+            Fact::Organization(_)
+            | Fact::PriceList(_)
+            | Fact::PricesAmended(_)
+            | Fact::Settings(_)
+            | Fact::PricesStarted(_) => (None, None),
         }
     }
 
@@ -155,6 +159,7 @@ impl Fact {
             Fact::Adjustment(_) => "credits.adjusted.v1",
             Fact::Transfer(_) => "credits.transferred.v1",
             Fact::PriceList(_) => "price_list.changed.v1",
+            Fact::PricesAmended(_) => "creditd.prices_amended.v1",
             Fact::HoldReleased(_) => "creditd.hold_released.v1",
             Fact::HoldRestored(_) => "creditd.hold_restored.v1",
             Fact::HoldRetried(_) => "creditd.hold_retried.v1",
@@ -259,6 +264,26 @@ pub struct AccountFact {
     pub closed: Option<bool>,
 }
 
+impl AccountFact {
+    /// A fact about an account that leaves all of its registers alone.
+    pub fn of(account_id: AccountId) -> Self {
+        Self {
+            account_id,
+            kind: None,
+            organization_id: None,
+            name: None,
+            contact: None,
+            capacity: None,
+            allocation: None,
+            mode: None,
+            on_insufficient: None,
+            overdraft_limit: None,
+            alert_rules: None,
+            closed: None,
+        }
+    }
+}
+
 /// An organization's registers and its pool's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrganizationFact {
@@ -336,6 +361,19 @@ pub struct PriceListFact {
     /// From when, if later than its arrival.
     pub effective_at: Option<Timestamp>,
     /// Whose; the default list where not said.
+    pub organization_id: Option<OrganizationId>,
+}
+
+/// What is to be different in a price list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PricesAmended {
+    /// Types and what they cost from then on.
+    pub set: Arc<[PriceLine]>,
+    /// Types that are to have no price from then on.
+    pub removed: Arc<[Arc<str>]>,
+    /// From when, if later than now.
+    pub effective_at: Option<Timestamp>,
+    /// Whose list; the default one where not said.
     pub organization_id: Option<OrganizationId>,
 }
 

@@ -8,6 +8,9 @@ use super::ids::OrganizationId;
 use super::input::{Deliverable, PriceLine};
 use super::moment::Timestamp;
 
+/// The most lines that one price list may have, and the most deliverables that one project may name.
+pub const LINES_MAX: usize = 1000;
+
 /// One version of a price list, complete by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PriceList {

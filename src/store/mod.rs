@@ -43,7 +43,10 @@ pub use parked::{Parcel, ParkedRow};
 pub use parked_desk::{Desk, Discard, OfferResult, ParkedFilter, ParkedSummary, ReasonCount};
 pub use queue::{ClaimRow, LoadedQueue, QueueReport, UnblockingRow};
 pub use relay::{Lease, RelayStatus};
-pub use reports::{AccountRow, MessageFate, OrganizationRow, ProjectFilter, ProjectRow};
+pub use reports::{
+    AccountRow, GrantRow, InUse, MessageFate, OrganizationRow, PriceListRow, ProjectFilter, ProjectRow,
+    RaisedRow, RulesOf, RulesRow,
+};
 pub use retention::{Removable, Removed};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};

@@ -1,65 +1,29 @@
-//! What people ask: accounts, organizations, projects, and what became of a message.
-//! Read-only. Members are named as `--json` shows them.
+//! What people ask: accounts, organizations, projects, prices, grants, alerts, and what became of a
+//! message. Read-only. Members are named as `--json` shows them.
+
+mod accounts;
+mod alerts;
+mod grants;
+mod holds;
+mod prices;
+
+pub use accounts::{AccountRow, OrganizationRow};
+pub use alerts::{RaisedRow, RulesOf, RulesRow};
+pub use grants::GrantRow;
+pub use holds::InUse;
+pub use prices::PriceListRow;
 
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::parked_desk::{ParkedColumns, ParkedSummary};
-use super::rows::Table;
 use super::{LogLine, Store, StoreError};
-use crate::ledger::alert::Raised;
-use crate::ledger::balance::Queued;
-use crate::ledger::credits::Credits;
 use crate::ledger::entry::LogNumber;
 use crate::ledger::moment::Timestamp;
 
 /// No more than so many parked messages are told of one key.
 const PARKED_MAX: i64 = 100;
-
-/// An account as it stands.
-#[derive(Clone, Debug, Serialize)]
-pub struct AccountRow {
-    /// Its id.
-    pub account_id: String,
-    /// Where its credits come from.
-    pub kind: String,
-    /// Its organization, if it belongs to one.
-    pub organization_id: Option<String>,
-    /// What people call it.
-    pub name: Option<String>,
-    /// What finalizing does.
-    pub mode: String,
-    /// All that may be used at a time, in credits.
-    pub total: i64,
-    /// Tied up by projects, in credits.
-    pub held: i64,
-    /// Used up, in credits.
-    pub consumed: i64,
-    /// What is left, in credits; below zero the account is over limit.
-    pub available: i64,
-    /// Whether it is.
-    pub over_limit: bool,
-    /// What waits for its credits.
-    pub queued: Queued,
-    /// The alert rules that are raised.
-    pub alerts: Vec<Raised>,
-}
-
-/// An organization as it stands.
-#[derive(Clone, Debug, Serialize)]
-pub struct OrganizationRow {
-    /// Its id.
-    pub organization_id: String,
-    /// What people call it.
-    pub name: Option<String>,
-    /// Its admin.
-    pub contact: Option<String>,
-    /// Its pool.
-    pub pool: Option<AccountRow>,
-    /// Its accounts, the pool apart.
-    pub accounts: Vec<AccountRow>,
-}
 
 /// A project as it stands.
 #[derive(Clone, Debug, Serialize)]
@@ -116,48 +80,18 @@ pub struct MessageFate {
     pub deliveries: i64,
     /// How often other data came under its key.
     pub conflicts: i64,
+    /// What it said, where it is a command or one of the ledger's own.
+    pub fact: Option<Value>,
+    /// Who gave the command, if it is one.
+    pub actor: Option<String>,
+    /// Why, where that was said.
+    pub note: Option<String>,
     /// What it brought about: entries and notices, in order, as far as they are left.
     pub log: Vec<LogLine>,
     /// Where it is or was parked, and what else came under its key and is; oldest first.
     pub parked: Vec<ParkedSummary>,
     /// How many notices of it retention has removed.
     pub notices_removed: i64,
-}
-
-struct AccountColumns {
-    account_id: String,
-    kind: String,
-    organization_id: Option<String>,
-    name: Option<String>,
-    mode: String,
-    total: i64,
-    held: i64,
-    consumed: i64,
-    queued_projects: i64,
-    queued_credits: i64,
-    raised: Value,
-}
-
-impl TryFrom<AccountColumns> for AccountRow {
-    type Error = StoreError;
-    fn try_from(row: AccountColumns) -> Result<Self, StoreError> {
-        let available = row.total - row.held - row.consumed;
-        Ok(Self {
-            // A standalone account belongs to nobody, whatever was named for it.
-            organization_id: row.organization_id.filter(|_| row.kind != "standalone"),
-            account_id: row.account_id,
-            kind: row.kind,
-            name: row.name,
-            mode: row.mode,
-            total: row.total,
-            held: row.held,
-            consumed: row.consumed,
-            available,
-            over_limit: available < 0,
-            queued: Queued { projects: row.queued_projects, credits: Credits(row.queued_credits) },
-            alerts: Table("account").json("raised", row.raised)?,
-        })
-    }
 }
 
 struct ProjectColumns {
@@ -191,68 +125,6 @@ impl From<ProjectColumns> for ProjectRow {
 }
 
 impl Store {
-    /// All accounts, or one, in the order of their ids.
-    pub async fn accounts(&self, only: Option<&str>) -> Result<Vec<AccountRow>, StoreError> {
-        let rows = sqlx::query_as!(
-            AccountColumns,
-            "select account_id, kind, organization_id, name, mode, total, held, consumed, queued_projects,
-                    queued_credits, raised
-               from account where $1::text is null or account_id = $1 order by account_id",
-            only,
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        rows.into_iter().map(TryInto::try_into).collect()
-    }
-
-    /// All organizations with their accounts, or one, in the order of their ids.
-    pub async fn organizations(&self, only: Option<&str>) -> Result<Vec<OrganizationRow>, StoreError> {
-        let mut snapshot = self.snapshot().await?;
-        let organizations = sqlx::query!(
-            "select organization_id, name, contact from organization
-              where $1::text is null or organization_id = $1 order by organization_id",
-            only,
-        )
-        .fetch_all(&mut *snapshot)
-        .await?;
-        let accounts = sqlx::query_as!(
-            AccountColumns,
-            "select account_id, kind, organization_id, name, mode, total, held, consumed, queued_projects,
-                    queued_credits, raised
-               from account
-              where kind <> 'standalone' and organization_id is not null
-                and ($1::text is null or organization_id = $1)
-              order by account_id",
-            only,
-        )
-        .fetch_all(&mut *snapshot)
-        .await?;
-        snapshot.rollback().await?;
-        let mut rows: Vec<_> = organizations
-            .into_iter()
-            .map(|row| OrganizationRow {
-                organization_id: row.organization_id,
-                name: row.name,
-                contact: row.contact,
-                pool: None,
-                accounts: Vec::new(),
-            })
-            .collect();
-        for account in accounts {
-            let account = AccountRow::try_from(account)?;
-            let place = rows.binary_search_by(|row| {
-                Some(row.organization_id.as_str()).cmp(&account.organization_id.as_deref())
-            });
-            // An account may name an organization that is not known yet.
-            let Ok(place) = place else { continue };
-            match account.kind.as_str() {
-                "pool" => rows[place].pool = Some(account),
-                _ => rows[place].accounts.push(account),
-            }
-        }
-        Ok(rows)
-    }
-
     /// Projects: those that wait first, by their place, then by id.
     pub async fn projects(&self, filter: &ProjectFilter) -> Result<Vec<ProjectRow>, StoreError> {
         let rows = sqlx::query_as!(
@@ -290,7 +162,8 @@ impl Store {
     /// What became of the message `id` of `source`; `None` where nothing is known of it.
     pub async fn message_fate(&self, source: &str, id: &str) -> Result<Option<MessageFate>, StoreError> {
         let row = sqlx::query!(
-            "select type, outcome, reason, detail, received_at, deliveries, conflicts, log_first, log_last
+            "select type, outcome, reason, detail, received_at, deliveries, conflicts, log_first, log_last, fact,
+                    actor, note
                from inbox where source = $1 and id = $2",
             source,
             id,
@@ -314,6 +187,9 @@ impl Store {
             received_at: Timestamp::cut(row.received_at),
             deliveries: row.deliveries,
             conflicts: row.conflicts,
+            fact: row.fact,
+            actor: row.actor,
+            note: row.note,
             log,
             parked,
             notices_removed: numbers - lines,
@@ -349,6 +225,9 @@ fn undecoded_fate(parked: Vec<ParkedSummary>) -> Option<MessageFate> {
         received_at: first.received_at,
         deliveries: parked.iter().map(|row| row.deliveries).sum(),
         conflicts: 0,
+        fact: None,
+        actor: None,
+        note: None,
         log: Vec::new(),
         parked,
     })

@@ -44,6 +44,7 @@ impl Books<'_> {
             | Fact::HoldRetried(HoldCommand { project_id }) => (Vec::new(), Some(project_id)),
             Fact::Organization(fact) => return Ok(vec![AccountId::pool_of(&fact.organization_id)]),
             Fact::PriceList(_)
+            | Fact::PricesAmended(_)
             | Fact::Settings(_)
             | Fact::PricesStarted(_)
             | Fact::GrantExpired(_)

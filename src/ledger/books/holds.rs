@@ -19,14 +19,15 @@ impl Books<'_> {
             let what = "holds nothing and waits for nothing; there is nothing to release";
             return Err(refused(format!("project \"{id}\" {what}")));
         }
-        let before = project.status.get().clone();
-        let stage = before.as_ref().map_or(0, |status| status.stage);
+        let before = project.clone();
+        let status_before = project.status.get().clone();
+        let stage = status_before.as_ref().map_or(0, |status| status.stage);
         let status = Status { name: RELEASED_BY_OPERATOR.into(), effect: Effect::Release, stage };
         let version = self.version_above(input, &project);
         project.status.set(Some(Some(status)), &version);
         project.status_since = Some(input.now);
-        self.end_stale(&mut project)?;
-        project.released_from = before;
+        self.end_stale(&mut project, &before)?;
+        project.released_from = status_before;
         self.follow_registers(project, false, input)?;
         Ok(Outcome::Applied)
     }

@@ -275,6 +275,7 @@ impl<'s> Books<'s> {
             Fact::Adjustment(fact) => self.apply_adjustment(input, fact)?,
             Fact::Transfer(fact) => self.apply_transfer(input, fact)?,
             Fact::PriceList(fact) => self.apply_price_list(input, fact)?,
+            Fact::PricesAmended(fact) => self.amend_prices(input, fact)?,
             Fact::HoldReleased(hold) => self.release_hold(input, &hold.project_id)?,
             Fact::HoldRestored(hold) => self.restore_hold(input, &hold.project_id)?,
             Fact::HoldRetried(hold) => self.retry_hold(input, &hold.project_id)?,
@@ -481,6 +482,10 @@ fn as_refusal(parking: Parking) -> String {
     match parking.waits_for {
         Some(WaitsFor::Account(id)) if parking.reason == ParkReason::AccountUnknown => {
             format!("no account \"{id}\" is known; `creditd account list` shows those that are")
+        }
+        Some(WaitsFor::Account(id)) if parking.reason == ParkReason::OrganizationUnknown => {
+            let what = "is to be integrated, and no organization was ever named for it";
+            format!("account \"{id}\" {what}; name one with --organization")
         }
         Some(WaitsFor::Organization(id)) => {
             format!("no organization \"{id}\" is known; `creditd organization list` shows those that are")

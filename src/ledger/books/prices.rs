@@ -1,22 +1,24 @@
 //! Price lists: they come, come into force, and price what had no price (DESIGN 1.3).
 
+use std::collections::BTreeMap;
+
 use super::super::account::Account;
 use super::super::credits::Credits;
 use super::super::ids::{AccountId, OrganizationId, ProjectId};
-use super::super::input::{Deliverable, Input, Price, PriceLine, PriceListFact, PricesStarted};
+use super::super::input::{
+    Deliverable, Input, Price, PriceLine, PriceListFact, PricesAmended, PricesStarted,
+};
 use super::super::moment::Timestamp;
 use super::super::outcome::{Outcome, WaitsFor};
-use super::super::price::{Lists, PriceList, PricedLine, TooDear, in_force};
+use super::super::price::{LINES_MAX, Lists, PriceList, PricedLine, TooDear, in_force};
 use super::super::project::{PriceTag, Project};
 use super::projects::account_unknown;
-use super::{Books, Need};
+use super::{Books, Need, Stop, refused};
 
 impl Books<'_> {
     pub(super) fn apply_price_list(&mut self, input: &Input, fact: &PriceListFact) -> Result<Outcome, Need> {
-        if let Some(organization) = &fact.organization_id
-            && self.organization(organization)?.is_none()
-        {
-            return Ok(account_unknown(&AccountId::pool_of(organization)));
+        if let Some(parked) = self.owner_unknown(fact.organization_id.as_ref())? {
+            return Ok(parked);
         }
         let starts_at = fact.effective_at.map_or(input.now, |effective_at| effective_at.max(input.now));
         self.ledger.price_list_last += 1;
@@ -35,6 +37,46 @@ impl Books<'_> {
             self.price_the_unpriced(&list, input)?;
         }
         Ok(Outcome::Applied)
+    }
+
+    /// By command: a new version that is like the one in force when it starts but for what was named. It is made
+    /// from that one here, under the ledger's lock, so that no version that came meanwhile is undone by it.
+    pub(super) fn amend_prices(&mut self, input: &Input, fact: &PricesAmended) -> Result<Outcome, Stop> {
+        let PricesAmended { set, removed, effective_at, organization_id } = fact;
+        if let Some(parked) = self.owner_unknown(organization_id.as_ref())? {
+            return Ok(parked);
+        }
+        let starts_at = effective_at.map_or(input.now, |effective_at| effective_at.max(input.now));
+        let base = in_force(self.lists(organization_id.as_ref())?, starts_at);
+        let by_type = |line: &PriceLine| (line.deliverable_type.clone(), line.credits);
+        let mut prices: BTreeMap<_, _> =
+            base.iter().flat_map(|list| list.prices.iter().map(by_type)).collect();
+        for what in removed.iter() {
+            if prices.remove(what).is_none() {
+                let hint = "`creditd price list` shows what has one";
+                return Err(refused(format!("the list has no price for {what:?} to remove; {hint}")));
+            }
+        }
+        prices.extend(set.iter().map(by_type));
+        if prices.len() > LINES_MAX {
+            let count = prices.len();
+            let what = format!("the list would have {count} prices; it may have {LINES_MAX} at most");
+            return Err(refused(what));
+        }
+        let line = |(deliverable_type, credits)| PriceLine { deliverable_type, credits };
+        let list = PriceListFact {
+            prices: prices.into_iter().map(line).collect(),
+            effective_at: *effective_at,
+            organization_id: organization_id.clone(),
+        };
+        Ok(self.apply_price_list(input, &list)?)
+    }
+
+    /// What a message about the list of an organization is parked for that is not known.
+    fn owner_unknown(&self, owner: Option<&OrganizationId>) -> Result<Option<Outcome>, Need> {
+        let Some(organization) = owner else { return Ok(None) };
+        let is_known = self.organization(organization)?.is_some();
+        Ok((!is_known).then(|| account_unknown(&AccountId::pool_of(organization))))
     }
 
     /// A list that was announced comes into force.

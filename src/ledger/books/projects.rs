@@ -38,8 +38,7 @@ impl Books<'_> {
             Err(parked) => return Ok(parked),
         };
 
-        let account_before = project.account.get().clone();
-        let status_before = project.status.get().as_ref().map(|status| status.name.clone());
+        let before = project.clone();
         let is_priced = price.as_ref().is_some_and(|tag| tag.credits.is_some());
         let status_set = project.status.set(status.map(Some), &version);
         let price_set = project.price.set(price.map(Some), &version);
@@ -59,15 +58,15 @@ impl Books<'_> {
         if status_set {
             project.released_from = None;
         }
-        let changed_hands = *project.account.get() != account_before;
-        let status_now = project.status.get().as_ref().map(|status| &status.name);
-        let changed_status = status_now != status_before.as_ref();
+        let changed_hands = project.account.get() != before.account.get();
+        let status_name = |project: &Project| project.status.get().as_ref().map(|status| status.name.clone());
+        let changed_status = status_name(&project) != status_name(&before);
         if changed_status {
             // The sender knows better than we since when, unless its clock is ahead.
             project.status_since = Some(input.time.map_or(input.now, |time| time.min(input.now)));
         }
         if changed_status || changed_hands || project.target().held.is_zero() {
-            self.end_stale(&mut project)?;
+            self.end_stale(&mut project, &before)?;
         }
         let refused = self.follow_registers(project, changed_hands, input)?;
         Ok(outcome_of(refused))

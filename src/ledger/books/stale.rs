@@ -31,15 +31,16 @@ impl Books<'_> {
         Ok(outcome)
     }
 
-    /// Ends the episode of a hold that is stale: the project has left its status, its account, or its hold.
-    pub(super) fn end_stale(&mut self, project: &mut Project) -> Result<(), Need> {
+    /// Ends the episode of a hold that is stale: the project has left its status, its account, or its hold. What is
+    /// told is what it was `before`: the status that it was in for too long.
+    pub(super) fn end_stale(&mut self, project: &mut Project, before: &Project) -> Result<(), Need> {
         if project.stale_since.take().is_none() {
             return Ok(());
         }
         let chain = project.chain.as_ref().expect("a project that held credits has a chain");
         let account = chain.account.clone();
         self.known_account_mut(&account)?.tallies.stale_holds -= 1;
-        self.tell_subject(&account, subject(project, SubjectChange::Resolved));
+        self.tell_subject(&account, subject(before, SubjectChange::Resolved));
         self.touch(&account);
         Ok(())
     }
@@ -47,9 +48,10 @@ impl Books<'_> {
     /// Ends the episodes that are none by the settings as they are now.
     pub(super) fn forget_stale(&mut self, input: &Input) -> Result<(), Need> {
         for id in self.stale()? {
-            let mut project = self.project(&id)?;
-            if !is_stale(&project, &self.ledger.settings, input.now) {
-                self.end_stale(&mut project)?;
+            let before = self.project(&id)?;
+            if !is_stale(&before, &self.ledger.settings, input.now) {
+                let mut project = before.clone();
+                self.end_stale(&mut project, &before)?;
                 self.put(project);
             }
         }

@@ -15,7 +15,7 @@ use super::rows::{AccountRecord, OrganizationRecord, ProjectRecord, Table};
 use crate::ledger::account::{Account, Organization};
 use crate::ledger::books::{Need, Shelf};
 use crate::ledger::ids::{AccountId, OrganizationId, ProjectId};
-use crate::ledger::input::{Fact, HoldCommand, Input, Price};
+use crate::ledger::input::{Fact, HoldCommand, Input, Price, PriceListFact, PricesAmended};
 use crate::ledger::moment::Timestamp;
 use crate::ledger::project::Project;
 
@@ -142,8 +142,9 @@ impl Named {
             Fact::Transfer(fact) => {
                 self.accounts.extend([fact.from_account_id.clone(), fact.to_account_id.clone()]);
             }
-            Fact::PriceList(fact) => {
-                self.organizations.extend(fact.organization_id.clone());
+            Fact::PriceList(PriceListFact { organization_id, .. })
+            | Fact::PricesAmended(PricesAmended { organization_id, .. }) => {
+                self.organizations.extend(organization_id.clone());
                 self.needs_prices = true;
             }
             Fact::HoldReleased(HoldCommand { project_id })

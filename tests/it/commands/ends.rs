@@ -97,15 +97,22 @@ fn a_server_that_is_away_ends_a_command_with_3() {
     let nowhere = format!("postgres://creditd:secret@127.0.0.1:{port}/creditd");
     world.set("CREDITD__DATABASE__URL", &nowhere);
     world.set("CREDITD__DATABASE__OWNER_URL", &nowhere);
-    for command in [
-        &["account", "list"][..],
+    let commands: [&[&str]; 13] = [
+        &["account", "list"],
         &["verify"],
         &["migrate"],
         &["parked", "list", "--json"],
+        &["account", "open", "studio", "--actor", "ops"],
+        &["credits", "grant", "studio", "5", "--reason", "why", "--actor", "ops"],
+        &["price", "set", "video=5", "--dry-run", "--actor", "ops"],
+        &["hold", "retry", "brief", "--actor", "ops", "--json"],
+        &["alert", "list"],
+        &["alert", "rules"],
         &["relay", "status"],
         &["events", "tail"],
         &["retention", "run"],
-    ] {
+    ];
+    for command in commands {
         let (code, said) = world.failure(command);
         assert_eq!(code, 3, "{command:?}: {said}");
         assert!(said.contains("PostgreSQL"), "{command:?}: {said}");

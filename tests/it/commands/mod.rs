@@ -1,15 +1,22 @@
 //! The commands, from outside: what they print for programs and for people, and how they end.
 
+mod accounts;
+mod alerts;
 mod contract;
+mod credits;
 mod ends;
+mod giving;
 mod histories;
+mod holds;
 mod messages;
 mod parked;
+mod prices;
 mod queues;
 mod reports;
 mod tables;
+mod usage;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Message, World, message};
 
@@ -41,4 +48,35 @@ fn publish_books(world: &World) {
         Message::project("p11", "pooled", "member", 1, "submitted", 15),
     ]);
     world.wait_for_messages(&["p11"]);
+}
+
+/// Gives a command as `ops`, which must be done, and returns what it told programs.
+fn give(world: &World, arguments: &[&str]) -> Value {
+    world.json(&[arguments, &["--actor", "ops"]].concat())
+}
+
+/// Gives a command as `ops` that must be refused, and returns what it told programs.
+fn refuse(world: &World, arguments: &[&str]) -> Value {
+    let output = world.run(&[arguments, &["--actor", "ops", "--json"]].concat());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(said, format!("creditd: {}\n", told["refused"].as_str().unwrap()));
+    told
+}
+
+/// What of a command's events moved credits: account, kind, credits.
+fn moved(told: &Value) -> Vec<(String, String, i64)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let events = told["events"].as_array().unwrap().iter();
+    let entries = events.filter(|event| event["type"] == "credits.balance_changed.v1");
+    let entry = |event: &Value| {
+        let (data, entry) = (&event["data"], &event["data"]["entry"]);
+        (text(&data["account_id"]), text(&entry["kind"]), entry["credits"].as_i64().unwrap())
+    };
+    entries.map(entry).collect()
+}
+
+fn moves<const N: usize>(expected: [(&str, &str, i64); N]) -> Vec<(String, String, i64)> {
+    expected.map(|(account, kind, credits)| (account.to_owned(), kind.to_owned(), credits)).into()
 }

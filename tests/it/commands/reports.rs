@@ -27,8 +27,11 @@ fn programs_get_accounts_and_organizations_as_documented() {
 
     let studio = json!({
         "account_id": "studio", "kind": "standalone", "organization_id": null, "name": "Studio",
-        "mode": "recycle", "total": 100, "held": 90, "consumed": 0, "available": 10, "over_limit": false,
-        "queued": { "projects": 2, "credits": 35 },
+        "contact": null, "mode": "recycle", "on_insufficient": "queue", "overdraft_limit": 0, "closed": false,
+        "capacity": 100, "allocation": 0, "plan": 100,
+        "total": 100, "held": 90, "consumed": 0, "available": 10, "over_limit": false,
+        "max_usable": null, "promised": null, "overcommitted": null,
+        "queued": { "projects": 2, "credits": 35 }, "open_grants": 0, "stale_holds": 0,
         "alerts": [
             { "name": "credits_low", "severity": "warning" },
             { "name": "queue_blocked", "severity": "warning" },
@@ -37,11 +40,17 @@ fn programs_get_accounts_and_organizations_as_documented() {
     assert_eq!(account(&world, "studio"), studio);
     let pool = json!({
         "account_id": "pool:acme", "kind": "pool", "organization_id": "acme", "name": null,
-        "mode": "recycle", "total": 50, "held": 15, "consumed": 0, "available": 35, "over_limit": false,
-        "queued": { "projects": 0, "credits": 0 }, "alerts": [],
+        "contact": null, "mode": "recycle", "on_insufficient": "queue", "overdraft_limit": 0, "closed": false,
+        "capacity": 50, "allocation": 0, "plan": 50,
+        "total": 50, "held": 15, "consumed": 0, "available": 35, "over_limit": false,
+        "max_usable": null, "promised": 40, "overcommitted": false,
+        "queued": { "projects": 0, "credits": 0 }, "open_grants": 0, "stale_holds": 0, "alerts": [],
     });
     assert_eq!(account(&world, "pool:acme"), pool);
+    let member = account(&world, "member");
+    assert_eq!((&member["available"], &member["max_usable"]), (&json!(25), &json!(25)));
     let payg = account(&world, "payg");
+    assert_eq!(payg["on_insufficient"], "reject", "as follows from its mode");
     assert_eq!(
         (&payg["mode"], &payg["consumed"], &payg["available"]),
         (&json!("consume"), &json!(8), &json!(12))

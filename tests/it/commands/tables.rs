@@ -29,17 +29,23 @@ used     payg     captured  finalized        8     0         8       0  -       
 ";
 
 const ACCOUNT: &str = "\
-account       studio
-name          Studio
-kind          standalone
-organization  -
-mode          recycle
-total         100
-held          90
-consumed      0
-available     10
-waiting       35 credits for 2 projects
-alerts        credits_low, queue_blocked
+account            studio
+name               Studio
+contact            -
+kind               standalone
+organization       -
+mode               recycle
+what does not fit  queue
+closed             no
+plan               100 (capacity)
+total              100
+held               90
+consumed           0
+available          10
+waiting            35 credits for 2 projects
+open grants        0
+stale holds        0
+alerts             credits_low, queue_blocked
 ";
 
 const ENTRIES: &str = "

@@ -101,7 +101,7 @@ fn tail_shows_what_is_asked_for_and_nothing_else() {
     let said: Vec<_> = text.lines().map(|line| line.split_once('Z').unwrap().1.trim_start()).collect();
     let expected = [
         "hold             studio  a hold of 20 for three is queued, place 1 in the queue; studio lacks 10",
-        "alert            studio  updated, warning",
+        "alert            studio  updated, warning: credits_low, queue_blocked",
     ];
     assert_eq!(said, expected);
 }

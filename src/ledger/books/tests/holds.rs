@@ -57,7 +57,10 @@ fn a_hold_in_a_status_for_longer_than_its_limit_is_told_once_an_episode() {
     assert_eq!(stale_alerts(&story).len(), 1);
     assert_eq!(story.world.balance("own"), (10, 4, 0), "it is never released by itself");
     story.say(3, project("p", "own", Some("started"), None));
-    assert_eq!(stale_alerts(&story).pop().unwrap().change, Change::Resolved);
+    let resolved = stale_alerts(&story).pop().unwrap();
+    assert_eq!(resolved.change, Change::Resolved);
+    let raised = stale_alerts(&story).remove(0).subjects.remove(0);
+    assert_eq!(resolved.subjects[0].what, raised.what, "it tells the status that it was in for too long");
     story.say(4, project("p", "own", Some("reviewed"), None));
     story.let_pass(1);
     assert_eq!(stale_alerts(&story).len(), 3, "another episode");

@@ -8,11 +8,13 @@ use crate::ledger::books::LogRecord;
 use crate::ledger::credits::Credits;
 use crate::ledger::entry::{EntryKind, Side};
 use crate::ledger::input::{
-    AssetFact, Deliverable, Fact, GrantFact, Price, PriceLine, PriceListFact, ProjectFact,
+    AssetFact, Deliverable, Existence, Fact, GrantFact, Price, PriceLine, PriceListFact, PricesAmended,
+    ProjectFact,
 };
 use crate::ledger::moment::{Micros, Timestamp};
 use crate::ledger::notice::{AlertBody, NoticeBody, SubjectChange};
 use crate::ledger::outcome::{Outcome, ParkReason, WaitsFor};
+use crate::ledger::price::LINES_MAX;
 use crate::ledger::project::State;
 
 fn prices(owner: Option<&str>, effective_at: Option<Timestamp>, prices: &[(&str, i64)]) -> Fact {
@@ -123,6 +125,52 @@ fn an_announced_list_prices_from_its_start_on_and_then_what_waits_for_it() {
     story.let_pass(0);
     assert_eq!(story.state("early"), State::Queued);
     assert!(story.world.due(story.now()).is_empty());
+}
+
+/// A command that changes prices of the default list.
+fn amend(
+    story: &mut Story,
+    set: &[(&str, i64)],
+    removed: &[&str],
+    effective_at: Option<Timestamp>,
+) -> Result<Outcome, String> {
+    let Fact::PriceList(list) = prices(None, effective_at, set) else { unreachable!() };
+    let PriceListFact { prices: set, effective_at, organization_id } = list;
+    let removed = removed.iter().map(|what| (*what).into()).collect();
+    let fact = Fact::PricesAmended(PricesAmended { set, removed, effective_at, organization_id });
+    story.command(Existence::Any, fact).map_err(|refusal| refusal.detail)
+}
+
+/// The prices of the version of the default list that came last.
+fn newest(story: &Story) -> Vec<(String, i64)> {
+    let list = story.world.price_lists.values().max_by_key(|list| list.number).unwrap();
+    list.prices.iter().map(|line| (line.deliverable_type.to_string(), line.credits.0)).collect()
+}
+
+#[test]
+fn an_amended_list_is_the_one_in_force_at_its_start_but_for_what_was_named() {
+    let mut story = Story::of_ten();
+    let costs = |expected: &[(&str, i64)]| -> Vec<(String, i64)> {
+        expected.iter().map(|(what, credits)| ((*what).to_owned(), *credits)).collect()
+    };
+    amend(&mut story, &[("video", 3)], &[], None).unwrap();
+    assert_eq!(newest(&story), costs(&[("video", 3)]), "of no list there is nothing to keep");
+    amend(&mut story, &[("photo", 1)], &[], None).unwrap();
+    let (soon, later) = (story.now() + Micros::from_days(2), story.now() + Micros::from_days(4));
+    amend(&mut story, &[("video", 5)], &[], Some(soon)).unwrap();
+    assert_eq!(newest(&story), costs(&[("photo", 1), ("video", 5)]));
+    amend(&mut story, &[("song", 2)], &["photo"], Some(later)).unwrap();
+    assert_eq!(newest(&story), costs(&[("song", 2), ("video", 5)]), "on what is announced until then");
+    amend(&mut story, &[("photo", 2)], &[], None).unwrap();
+    assert_eq!(newest(&story), costs(&[("photo", 2), ("video", 3)]), "on what is in force now");
+    let refused = amend(&mut story, &[("film", 9)], &["song"], None).unwrap_err();
+    assert!(refused.contains("no price for \"song\" to remove"), "{refused}");
+    let many: Vec<String> = (0..LINES_MAX).map(|number| number.to_string()).collect();
+    let many: Vec<_> = many.iter().map(|what| (what.as_str(), 1)).collect();
+    let refused = amend(&mut story, &many, &[], None).unwrap_err();
+    assert!(refused.contains("would have 1002 prices"), "{refused}");
+    story.say(1, brief("p", "own", &[("video", 2), ("photo", 1)]));
+    assert_eq!(story.world.balance("own"), (10, 8, 0));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::ledger::account::{Account, Chain, Kind, Mode, OnInsufficient, Organization, Tallies};
+use crate::ledger::account::{Account, Kind, Mode, OnInsufficient, Organization, Tallies};
 use crate::ledger::alert::{Measure, Measured, Rule, Severity, evaluate};
 use crate::ledger::balance::{Balance, Queued};
 use crate::ledger::books::{
@@ -112,20 +112,7 @@ impl Inputs {
 }
 
 pub(super) fn account_fact(id: &str) -> AccountFact {
-    AccountFact {
-        account_id: account_id(id),
-        kind: None,
-        organization_id: None,
-        name: None,
-        contact: None,
-        capacity: None,
-        allocation: None,
-        mode: None,
-        on_insufficient: None,
-        overdraft_limit: None,
-        alert_rules: None,
-        closed: None,
-    }
+    AccountFact::of(account_id(id))
 }
 
 pub(super) fn standalone(id: &str, capacity: i64, mode: Mode, policy: OnInsufficient) -> Fact {

@@ -1,0 +1,243 @@
+//! Accounts and organizations as they stand.
+
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::super::rows::Table;
+use super::super::{Store, StoreError};
+use crate::ledger::alert::Raised;
+use crate::ledger::balance::Queued;
+use crate::ledger::credits::Credits;
+use crate::ledger::notice::ShownBalance;
+
+/// An account as it stands.
+#[derive(Clone, Debug, Serialize)]
+pub struct AccountRow {
+    /// Its id.
+    pub account_id: String,
+    /// Where its credits come from.
+    pub kind: String,
+    /// Its organization, if it belongs to one.
+    pub organization_id: Option<String>,
+    /// What people call it.
+    pub name: Option<String>,
+    /// Its account manager; of a pool, its organization's admin.
+    pub contact: Option<String>,
+    /// What finalizing does.
+    pub mode: String,
+    /// What becomes of a claim that doesn't fit: as said, else as follows from the mode.
+    pub on_insufficient: String,
+    /// How far below zero it may go where that is `overdraw`, in credits.
+    pub overdraft_limit: i64,
+    /// Whether it takes no new holds any more.
+    pub closed: bool,
+    /// A plan of its own, in credits; counts unless the account is integrated.
+    pub capacity: i64,
+    /// Its share of the pool, in credits; counts where the account is integrated.
+    pub allocation: i64,
+    /// How much of `total` is the plan: the one of both that counts, in credits.
+    pub plan: i64,
+    /// All that may be used at a time, in credits.
+    pub total: i64,
+    /// Tied up by projects, in credits.
+    pub held: i64,
+    /// Used up, in credits.
+    pub consumed: i64,
+    /// What is left, in credits; below zero the account is over limit.
+    pub available: i64,
+    /// Whether it is.
+    pub over_limit: bool,
+    /// What an integrated account may still use now, in credits: what its allocation and its pool both leave.
+    pub max_usable: Option<i64>,
+    /// What a pool's integrated accounts may use at a time together, in credits.
+    pub promised: Option<i64>,
+    /// Whether that is more than the pool has.
+    pub overcommitted: Option<bool>,
+    /// What waits for its credits.
+    pub queued: Queued,
+    /// How many of its grants with a term are not over.
+    pub open_grants: i64,
+    /// How many of its projects hold credits in a status for longer than that one's limit.
+    pub stale_holds: i64,
+    /// The alert rules that are raised.
+    pub alerts: Vec<Raised>,
+}
+
+impl AccountRow {
+    /// How low `available` may go by a hold or by a command, in credits.
+    pub fn floor(&self) -> i64 {
+        let may_overdraw = self.kind != "pool" && self.on_insufficient == "overdraw";
+        if may_overdraw { -self.overdraft_limit } else { 0 }
+    }
+
+    /// Its credits.
+    pub fn balance(&self) -> ShownBalance {
+        let [total, held, consumed, available] =
+            [self.total, self.held, self.consumed, self.available].map(Credits);
+        ShownBalance { total, held, consumed, available }
+    }
+
+    /// Whether the pool leaves an integrated account less than its allocation does.
+    pub fn pool_is_tighter(&self) -> bool {
+        self.max_usable.is_some_and(|usable| usable < self.available.max(0))
+    }
+}
+
+/// An organization as it stands.
+#[derive(Clone, Debug, Serialize)]
+pub struct OrganizationRow {
+    /// Its id.
+    pub organization_id: String,
+    /// What people call it.
+    pub name: Option<String>,
+    /// Its admin.
+    pub contact: Option<String>,
+    /// Its pool.
+    pub pool: Option<AccountRow>,
+    /// Its accounts, the pool apart.
+    pub accounts: Vec<AccountRow>,
+}
+
+struct AccountColumns {
+    account_id: String,
+    kind: String,
+    organization_id: Option<String>,
+    name: Option<String>,
+    contact: Option<String>,
+    mode: String,
+    on_insufficient: String,
+    overdraft_limit: i64,
+    closed: bool,
+    capacity: i64,
+    allocation: i64,
+    plan: i64,
+    total: i64,
+    held: i64,
+    consumed: i64,
+    promised: i64,
+    pool_available: Option<i64>,
+    queued_projects: i64,
+    queued_credits: i64,
+    open_grants: i64,
+    stale_holds: i64,
+    raised: Value,
+}
+
+impl TryFrom<AccountColumns> for AccountRow {
+    type Error = StoreError;
+    fn try_from(row: AccountColumns) -> Result<Self, StoreError> {
+        let available = row.total - row.held - row.consumed;
+        let is_pool = row.kind == "pool";
+        Ok(Self {
+            // A standalone account belongs to nobody, whatever was named for it.
+            organization_id: row.organization_id.filter(|_| row.kind != "standalone"),
+            account_id: row.account_id,
+            kind: row.kind,
+            name: row.name,
+            contact: row.contact,
+            mode: row.mode,
+            on_insufficient: row.on_insufficient,
+            overdraft_limit: row.overdraft_limit,
+            closed: row.closed,
+            capacity: row.capacity,
+            allocation: row.allocation,
+            plan: row.plan,
+            total: row.total,
+            held: row.held,
+            consumed: row.consumed,
+            available,
+            over_limit: available < 0,
+            max_usable: row.pool_available.map(|pool| available.min(pool).max(0)),
+            promised: is_pool.then_some(row.promised),
+            overcommitted: is_pool.then_some(row.promised > row.total.max(0)),
+            queued: Queued { projects: row.queued_projects, credits: Credits(row.queued_credits) },
+            open_grants: row.open_grants,
+            stale_holds: row.stale_holds,
+            alerts: Table("account").json("raised", row.raised)?,
+        })
+    }
+}
+
+/// Accounts in the order of their ids: all or one; all of organizations, or of one.
+async fn account_rows(
+    connection: &mut PgConnection,
+    only: Option<&str>,
+    of_organizations: bool,
+    organization: Option<&str>,
+) -> Result<Vec<AccountRow>, StoreError> {
+    let rows = sqlx::query_as!(
+        AccountColumns,
+        r#"select account.account_id, account.kind, account.organization_id, account.name,
+                  case when account.kind = 'pool' then organization.contact else account.contact end as contact,
+                  account.mode,
+                  coalesce(account.on_insufficient,
+                           case account.mode when 'recycle' then 'queue' else 'reject' end)
+                      as "on_insufficient!",
+                  account.overdraft_limit, account.closed, account.capacity, account.allocation, account.plan,
+                  account.total, account.held, account.consumed, account.promised,
+                  pool.total - pool.held - pool.consumed as pool_available,
+                  account.queued_projects, account.queued_credits, account.open_grants, account.stale_holds,
+                  account.raised
+             from account
+             left join account pool on account.kind = 'integrated'
+                                   and pool.account_id = 'pool:' || account.organization_id
+             left join organization on account.kind = 'pool'
+                                   and organization.organization_id = account.organization_id
+            where ($1::text is null or account.account_id = $1)
+              and (not $2::boolean
+                   or (account.kind <> 'standalone' and account.organization_id is not null
+                       and ($3::text is null or account.organization_id = $3)))
+            order by account.account_id"#,
+        only,
+        of_organizations,
+        organization,
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+impl Store {
+    /// All accounts, or one, in the order of their ids.
+    pub async fn accounts(&self, only: Option<&str>) -> Result<Vec<AccountRow>, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        account_rows(&mut connection, only, false, None).await
+    }
+
+    /// All organizations with their accounts, or one, in the order of their ids.
+    pub async fn organizations(&self, only: Option<&str>) -> Result<Vec<OrganizationRow>, StoreError> {
+        let mut snapshot = self.snapshot().await?;
+        let organizations = sqlx::query!(
+            "select organization_id, name, contact from organization
+              where $1::text is null or organization_id = $1 order by organization_id",
+            only,
+        )
+        .fetch_all(&mut *snapshot)
+        .await?;
+        let accounts = account_rows(&mut snapshot, None, true, only).await?;
+        snapshot.rollback().await?;
+        let mut rows: Vec<_> = organizations
+            .into_iter()
+            .map(|row| OrganizationRow {
+                organization_id: row.organization_id,
+                name: row.name,
+                contact: row.contact,
+                pool: None,
+                accounts: Vec::new(),
+            })
+            .collect();
+        for account in accounts {
+            let place = rows.binary_search_by(|row| {
+                Some(row.organization_id.as_str()).cmp(&account.organization_id.as_deref())
+            });
+            // An account may name an organization that is not known yet.
+            let Ok(place) = place else { continue };
+            match account.kind.as_str() {
+                "pool" => rows[place].pool = Some(account),
+                _ => rows[place].accounts.push(account),
+            }
+        }
+        Ok(rows)
+    }
+}

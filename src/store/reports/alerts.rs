@@ -1,0 +1,178 @@
+//! What is raised, and by which rules.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::super::rows::Table;
+use super::super::{Store, StoreError};
+use crate::ledger::alert::{GRANT_EXPIRING, HOLD_STALE, Raised, Rule, Severity};
+use crate::ledger::credits::Credits;
+use crate::ledger::entry::LogNumber;
+use crate::ledger::moment::Timestamp;
+use crate::ledger::notice::SubjectKind;
+
+/// A rule that is raised for an account.
+#[derive(Clone, Debug, Serialize)]
+pub struct RaisedRow {
+    /// For which account.
+    pub account_id: String,
+    /// Its organization, if it belongs to one.
+    pub organization_id: Option<String>,
+    /// The rule's name.
+    pub rule: String,
+    /// How urgent it is.
+    pub severity: Severity,
+    /// Since when, without a break.
+    pub since: Timestamp,
+    /// The projects or grants that it is about, where it is about such.
+    pub subjects: Vec<SubjectKind>,
+}
+
+/// Whose list of alert rules it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RulesOf {
+    /// The settings that decide.
+    Settings,
+    /// An organization.
+    Organization,
+    /// An account.
+    Account,
+    /// creditd itself; the settings give the severities.
+    BuiltIn,
+}
+
+/// A list of alert rules.
+#[derive(Clone, Debug, Serialize)]
+pub struct RulesRow {
+    /// Where it comes from.
+    pub of: RulesOf,
+    /// The account or the organization, where it is one's own.
+    pub id: Option<String>,
+    /// The rules.
+    pub rules: Vec<Rule>,
+}
+
+impl Store {
+    /// What is raised now, by account and in the order of its rules: of all accounts, of one, or of an
+    /// organization's.
+    pub async fn raised(
+        &self,
+        account: Option<&str>,
+        organization: Option<&str>,
+    ) -> Result<Vec<RaisedRow>, StoreError> {
+        let mut snapshot = self.snapshot().await?;
+        let accounts = sqlx::query!(
+            "select account_id, case when kind <> 'standalone' then organization_id end as organization_id, raised
+               from account
+              where raised <> '[]' and ($1::text is null or account_id = $1)
+                and ($2::text is null or (organization_id = $2 and kind <> 'standalone'))
+              order by account_id",
+            account,
+            organization,
+        )
+        .fetch_all(&mut *snapshot)
+        .await?;
+        let ids: Vec<_> = accounts.iter().map(|row| row.account_id.clone()).collect();
+        let mut subjects = stale_holds(&mut snapshot, &ids).await?;
+        subjects.extend(expiring_grants(&mut snapshot, &ids).await?);
+        snapshot.rollback().await?;
+        let mut rows = Vec::new();
+        for row in accounts {
+            let raised: Vec<Raised> = Table("account").json("raised", row.raised)?;
+            for Raised { name, severity, since, .. } in raised {
+                let about = subjects.remove(&(row.account_id.clone(), name.to_string()));
+                rows.push(RaisedRow {
+                    account_id: row.account_id.clone(),
+                    organization_id: row.organization_id.clone(),
+                    rule: name.to_string(),
+                    severity,
+                    since,
+                    subjects: about.unwrap_or_default(),
+                });
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The lists of alert rules that organizations and accounts have of their own: all, or those of one account
+    /// and one organization.
+    pub async fn own_rules(
+        &self,
+        only: Option<(Option<&str>, Option<&str>)>,
+    ) -> Result<Vec<RulesRow>, StoreError> {
+        let (account, organization) = only.unwrap_or_default();
+        let rows = sqlx::query!(
+            r#"select 'organization' as "of!", organization_id as "id!", alert_rules as "rules!"
+                 from organization
+                where alert_rules is not null and (not $1::boolean or organization_id = $2)
+               union all
+               select 'account', account_id, alert_rules from account
+                where alert_rules is not null and (not $1::boolean or account_id = $3)
+               order by 1 desc, 2"#,
+            only.is_some(),
+            organization,
+            account,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let list = |of: &str, id: String, rules: Value| -> Result<RulesRow, StoreError> {
+            let of = if of == "account" { RulesOf::Account } else { RulesOf::Organization };
+            Ok(RulesRow { of, id: Some(id), rules: Table("account").json("alert_rules", rules)? })
+        };
+        rows.into_iter().map(|row| list(&row.of, row.id, row.rules)).collect()
+    }
+}
+
+/// What rules are about, by account and rule.
+type Subjects = HashMap<(String, String), Vec<SubjectKind>>;
+
+async fn stale_holds(
+    connection: &mut sqlx::PgConnection,
+    accounts: &[String],
+) -> Result<Subjects, StoreError> {
+    let rows = sqlx::query!(
+        "select project_id, chain_account, name, status, status_since, held from project
+          where stale_since is not null and chain_account = any($1) order by status_since, project_id",
+        accounts,
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut subjects = Subjects::new();
+    for row in rows {
+        let project = SubjectKind::Project {
+            project_id: Table("project").id("project_id", row.project_id)?,
+            name: row.name.map(Into::into),
+            status: row.status.map(Into::into),
+            status_since: row.status_since.map(Timestamp::cut),
+            held: Credits(row.held),
+        };
+        subjects.entry((row.chain_account, HOLD_STALE.to_owned())).or_default().push(project);
+    }
+    Ok(subjects)
+}
+
+async fn expiring_grants(
+    connection: &mut sqlx::PgConnection,
+    accounts: &[String],
+) -> Result<Subjects, StoreError> {
+    let rows = sqlx::query!(
+        "select log_number, account_id, credits_left, expires_at from credit_grant
+          where warned and not closed and account_id = any($1) order by expires_at, log_number",
+        accounts,
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut subjects = Subjects::new();
+    for row in rows {
+        let grant = SubjectKind::Grant {
+            grant: LogNumber(row.log_number),
+            credits_left: Credits(row.credits_left),
+            expires_at: Timestamp::cut(row.expires_at),
+        };
+        subjects.entry((row.account_id, GRANT_EXPIRING.to_owned())).or_default().push(grant);
+    }
+    Ok(subjects)
+}
