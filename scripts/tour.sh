@@ -55,7 +55,8 @@ unset SUDO_USER
 export USER=kim
 
 page=$work/tour.md
-tell() { printf '%s\n' "$*" >>"$page"; }
+# Writes lines.
+tell() { printf '%s\n' "$@" >>"$page"; }
 
 # Runs a command as the reader would, and writes both down. What it is to end with comes first, where that is
 # not 0.
@@ -110,8 +111,11 @@ wait_for() {
     done
 }
 
-# The month before this one: what a project was in since its third is a month old by now.
-month=$(date --utc --date "$(date --utc +%Y-%m-15) -1 month" +%Y-%m)
+# Last month: a status of its third day is more than 30 days old from the third of this month on, and before that
+# it is taken from the month before.
+back=1
+if (($(date --utc +%-d) < 5)); then back=2; fi
+month=$(date --utc --date "$(date --utc +%Y-%m-15) -$back month" +%Y-%m)
 soon=$(date --utc --date '+10 days' +%Y-%m-%dT00:00:00Z)
 
 tell '# A month with creditd'
@@ -166,7 +170,7 @@ creditd 1 account set stills --allocation 40
 
 tell '## A hold that nobody ends'
 tell ''
-tell 'The lookbook was delivered on the third, and nobody has finalized it. After 30 days in that status (`lifecycle.statuses`) its hold is stale, and the account is told once.'
+tell 'The lookbook was delivered on the third of last month, and nobody has finalized it. After 30 days in that status (`lifecycle.statuses`) a hold is stale, and the account is told once.'
 wait_for '"$program" alert list | grep -q hold_stale'
 creditd alert list --account stills
 tell 'Nothing is released by itself. Somebody decides:'

@@ -90,6 +90,8 @@ pub enum Verdict {
 pub struct QuotedAlert {
     /// About which account.
     pub account_id: AccountId,
+    /// The rules that it would raise, and that are not raised now.
+    pub raises: Vec<Arc<str>>,
     /// What it would say.
     #[serde(flatten)]
     pub alert: AlertBody,
@@ -234,7 +236,12 @@ fn alerts(changes: &Changes) -> Vec<QuotedAlert> {
     let alert = |record: &LogRecord| match record {
         LogRecord::Notice(notice) => match &notice.body {
             NoticeBody::Alert(alert) => {
-                Some(QuotedAlert { account_id: notice.account_id.clone(), alert: (**alert).clone() })
+                let new = alert.rules.iter().filter(|raised| raised.since == notice.at);
+                Some(QuotedAlert {
+                    account_id: notice.account_id.clone(),
+                    raises: new.map(|raised| raised.rule.name.clone()).collect(),
+                    alert: (**alert).clone(),
+                })
             }
             NoticeBody::Hold(_) | NoticeBody::TransferRejected(_) => None,
         },

@@ -12,7 +12,7 @@ use crate::ledger::credits::Credits;
 use crate::ledger::ids::AccountId;
 use crate::ledger::input::{Deliverable, Price};
 use crate::ledger::notice::{HoldBody, Obstacle};
-use crate::quote::{Quote, QuoteError, QuotedLine, Verdict, quote};
+use crate::quote::{Quote, QuoteError, QuotedAlert, QuotedLine, Verdict, quote};
 
 /// The most pieces of one type, as messages may name them.
 const QUANTITY_MAX: i64 = 1_000_000;
@@ -153,11 +153,9 @@ fn refusal(claim: &HoldBody) -> String {
 }
 
 fn alerts(quote: &Quote) -> String {
-    let alert = |quoted: &crate::quote::QuotedAlert| {
-        let names: Vec<_> = quoted.alert.rules.iter().map(|raised| &*raised.rule.name).collect();
-        format!("{}: {}", quoted.account_id, names.join(", "))
-    };
-    match quote.alerts.iter().map(alert).collect::<Vec<_>>() {
+    let alert = |quoted: &QuotedAlert| format!("{}: {}", quoted.account_id, quoted.raises.join(", "));
+    let raising = quote.alerts.iter().filter(|quoted| !quoted.raises.is_empty());
+    match raising.map(alert).collect::<Vec<_>>() {
         none if none.is_empty() => "none".to_owned(),
         alerts => alerts.join("; "),
     }
