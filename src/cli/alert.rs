@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::credits::Whose;
-use super::giving::{Unexplained, give};
+use super::giver::Unexplained;
+use super::giving::give;
 use super::output::{Column, print, print_json, table};
 use super::{CommandError, account, document, open_store, organization};
 use crate::config::Config;

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use clap::{Args, Subcommand};
 
-use super::giving::{Explained, give};
+use super::giver::Explained;
+use super::giving::give;
 use super::output::{Column, note_limit, or_dash, print, print_json, table};
 use super::{CommandError, account, open_store};
 use crate::clock;

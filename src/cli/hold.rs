@@ -5,7 +5,8 @@ use std::path::Path;
 use clap::Subcommand;
 
 use super::CommandError;
-use super::giving::{Explained, Unexplained, give};
+use super::giver::{Explained, Unexplained};
+use super::giving::give;
 use crate::contract::arguments;
 use crate::ledger::ids::ProjectId;
 use crate::ledger::input::{self, Existence, Fact};

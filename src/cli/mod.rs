@@ -10,6 +10,7 @@ mod daemon;
 mod document;
 mod events;
 mod explain;
+mod giver;
 mod giving;
 mod hold;
 mod import;

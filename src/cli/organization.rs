@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
-use super::giving::{Unexplained, give};
+use super::giver::Unexplained;
+use super::giving::give;
 use super::output::{Column, members, or_dash, print, print_json, table};
 use super::{CommandError, account, open_store};
 use crate::contract::arguments;

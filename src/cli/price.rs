@@ -7,7 +7,8 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::giving::{Giver, Unexplained, give};
+use super::giver::{Giver, Unexplained};
+use super::giving::give;
 use super::output::{Column, or_dash, print, print_json, table};
 use super::{CommandError, document, open_store, organization};
 use crate::clock;

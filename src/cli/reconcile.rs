@@ -7,6 +7,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
+use super::giver::login_name;
 use super::import::{note_differing, progress_bar, show_progress, tell_mistakes};
 use super::output::{Column, members, or_dash, print, print_json_line, table};
 use super::{CommandError, open_store};
@@ -14,14 +15,11 @@ use crate::adoption::compare::{Aspect, Difference, Side, Sums};
 use crate::adoption::reconcile::{List, Reconciliation, Repair, Repaired, Step};
 use crate::adoption::{self, AdoptionError, LineFile};
 use crate::config::Config;
+use crate::contract::arguments;
 use crate::ledger::ids::AccountId;
 use crate::ledger::input::{Command, Existence};
 use crate::ledger::settings::Settings;
 use crate::store::Store;
-
-/// The longest name of who repairs, and the longest reason, in characters.
-const ACTOR_CHARS_MAX: usize = 256;
-const REASON_CHARS_MAX: usize = 1024;
 
 /// Each line of FILE is a project as the upstream has it: "project_id", "account_id" and "status", and where
 /// known "revision" (or "time"), "credits" or "deliverables", "final_credits" and "name". Exits with 1 where
@@ -40,11 +38,11 @@ pub(super) struct ReconcileArgs {
     #[arg(long, requires = "reason")]
     repair: bool,
     /// Why it is repaired; kept with each command.
-    #[arg(long, requires = "repair", value_parser = a_text(REASON_CHARS_MAX))]
-    reason: Option<String>,
-    /// Who repairs [default: the user's name].
-    #[arg(long, requires = "repair", value_parser = a_text(ACTOR_CHARS_MAX))]
-    actor: Option<String>,
+    #[arg(long, requires = "repair", value_parser = arguments::reason)]
+    reason: Option<Arc<str>>,
+    /// Who repairs; the login name, if this is left out.
+    #[arg(long, requires = "repair", value_parser = arguments::actor)]
+    actor: Option<Arc<str>>,
     /// Repair by releasing what projects hold that aren't in FILE, too.
     #[arg(long, requires = "repair", conflicts_with = "partial")]
     release_unknown: bool,
@@ -53,27 +51,15 @@ pub(super) struct ReconcileArgs {
     limit: usize,
 }
 
-/// A text of 1 to `chars_max` characters that leaves a terminal alone.
-fn a_text(chars_max: usize) -> impl Fn(&str) -> Result<String, String> + Clone + Send + Sync {
-    move |text| {
-        let fits = (1..=chars_max).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-        let expected = || format!("expected 1 to {chars_max} characters without control characters");
-        fits.then(|| text.to_owned()).ok_or_else(expected)
-    }
-}
-
-/// Who is at the keyboard, as far as the environment tells.
-fn user() -> Option<String> {
-    let named = |name| std::env::var(name).ok().filter(|user| !user.is_empty());
-    ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(named)
-}
-
 fn repair_of(args: &ReconcileArgs) -> Result<Option<Repair>, CommandError> {
-    let Some(reason) = args.reason.as_deref().filter(|_| args.repair) else { return Ok(None) };
-    let Some(actor) = args.actor.clone().or_else(user) else {
-        return Err(CommandError::Usage("who repairs? --actor NAME says it".to_owned()));
+    if !args.repair {
+        return Ok(None);
+    }
+    let actor = match &args.actor {
+        Some(actor) => actor.clone(),
+        None => login_name()?,
     };
-    let command = Command { actor: actor.into(), reason: Some(reason.into()), object: Existence::Any };
+    let command = Command { actor, reason: args.reason.clone(), object: Existence::Any };
     Ok(Some(Repair { command, release_unknown: args.release_unknown }))
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::CommandError;
-use super::giving::Giver;
+use super::giver::Giver;
 use super::output::{Column, or_dash, print_json, table};
 use crate::command::Order;
 use crate::ledger::account::Kind;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::facts::{ACTOR_CHARS_MAX, KINDS, MODES, NAME_CHARS_MAX, POLICIES, REASON_CHARS_MAX};
-use super::fields::{Path, quoted};
 use super::kinds::{self, Kind as ValueKind, credits_from, id, one_of};
 use super::lists::{AlertRules, Prices, priced_type};
+use super::places::{Path, quoted};
 use crate::ledger::account::{Kind, Mode, OnInsufficient};
 use crate::ledger::alert::Rule;
 use crate::ledger::credits::Credits;

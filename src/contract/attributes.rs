@@ -5,12 +5,12 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::cloudevent::{is_json_content_type, is_traceparent};
-use super::fields::Wrong;
-use super::inbound::RESERVED_SOURCE_PREFIX;
 use super::kinds::{Kind, beginning_with, checked_later, kind, text, timestamp};
 use super::members::{checked, members, optional, required};
+use super::places::Wrong;
 use crate::ledger::ids::KEY_CHARS_MAX;
 use crate::ledger::moment::Timestamp;
+use crate::ledger::own::RESERVED_SOURCE_PREFIX;
 
 /// The only version of CloudEvents there is.
 const SPECVERSION: &str = "1.0";

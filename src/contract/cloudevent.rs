@@ -7,8 +7,8 @@
 
 use serde_json::{Map, Value};
 
-use super::fields::{Path, Wrong, quoted};
 use super::json;
+use super::places::{Path, Wrong, quoted};
 use super::raw::RawMessage;
 use crate::ledger::moment::Timestamp;
 use crate::ledger::outcome::ParkReason;

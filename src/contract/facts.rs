@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
-use super::fields::{Fields, Path, Wrong};
+use super::fields::Fields;
 use super::kinds::{credits_from, id, id_of_no_pool, list, one_of, signed_credits, text, timestamp, whole};
 use super::lists::{AlertRules, Prices, WORD_CHARS_MAX};
 use super::members::{Members, ObjectSchema, members, object, optional, optional_or, required};
+use super::places::{Path, Wrong};
 use crate::ledger::account::{Kind, Mode, OnInsufficient};
 use crate::ledger::alert::Rule;
 use crate::ledger::credits::Credits;

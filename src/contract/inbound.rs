@@ -8,17 +8,17 @@ use sha2::{Digest, Sha256};
 use super::attributes::{ContextMembers, InlineDataMembers, NameMembers, key_text};
 use super::cloudevent::{self, Data, Opened, Refusal};
 use super::facts::{INBOUND_TYPES, InboundType, RevisionMember};
-use super::fields::{Fields, Path, Wrong, quoted};
+use super::fields::Fields;
 use super::members::Members;
+use super::places::{Path, Wrong, quoted};
 use super::raw::RawMessage;
 use crate::ledger::entry::Cause;
 use crate::ledger::ids::MessageKey;
 use crate::ledger::input::{Author, Fact, Input};
 use crate::ledger::moment::Timestamp;
 use crate::ledger::outcome::ParkReason;
+use crate::ledger::own::RESERVED_SOURCE_PREFIX;
 
-/// What the sources of the ledger's own inputs begin with. Nobody else may use them.
-pub const RESERVED_SOURCE_PREFIX: &str = "creditd/";
 /// The longest detail of an error, in characters.
 const DETAIL_CHARS_MAX: usize = 1000;
 /// Separates these hashes from all others, and one canonical form from the next.

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use super::fields::{Path, Wrong};
+use super::places::{Path, Wrong};
 
 /// A JSON text, and the first thing in it that JSON allows and the contract doesn't.
 #[derive(Debug)]

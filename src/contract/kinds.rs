@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::fields::{Path, Wrong, quoted};
+use super::places::{Path, Wrong, quoted};
 use crate::ledger::credits::Credits;
 use crate::ledger::ids::{ID_CHARS_MAX, IdError, POOL_PREFIX};
 use crate::ledger::moment::Timestamp;

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::facts;
-use super::fields::{Fields, Path, Wrong, quoted};
+use super::fields::Fields;
 use super::inbound::{Message, decode};
 use super::json;
 use super::kinds::{Kind, text, timestamp, whole};
+use super::places::{Path, Wrong, quoted};
 use super::raw::{RawMessage, value_hash};
 use crate::ledger::ids::KEY_CHARS_MAX;
 use crate::ledger::input::ProjectFact;
@@ -131,8 +132,8 @@ pub fn source(text_given: &str) -> Result<Arc<str>, String> {
     let value = Value::String(text_given.to_owned());
     let source =
         text(KEY_CHARS_MAX).read(&Path::Member(&Path::Top, "source"), &value).map_err(|wrong| wrong.0)?;
-    if source.starts_with(super::inbound::RESERVED_SOURCE_PREFIX) {
-        let prefix = super::inbound::RESERVED_SOURCE_PREFIX;
+    if source.starts_with(crate::ledger::own::RESERVED_SOURCE_PREFIX) {
+        let prefix = crate::ledger::own::RESERVED_SOURCE_PREFIX;
         return Err(format!("{prefix:?} begins the sources of the ledger's own inputs; use another source"));
     }
     Ok(source)

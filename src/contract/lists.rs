@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::fields::{Path, Wrong, quoted};
 use super::kinds::{
     Kind, Schema, checked_later, credits_from, id_schema, is_printable, list, one_of, printable_schema, text,
     whole, with_keywords,
 };
 use super::members::{members, object, optional_or, required};
+use super::places::{Path, Wrong, quoted};
 use crate::ledger::alert::{self, LEVEL_CREDITS_MAX, Measure, Rule, RuleError, Severity};
 use crate::ledger::credits::Credits;
 use crate::ledger::input::PriceLine;

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::fields::{Fields, Path, Wrong};
+use super::fields::Fields;
 use super::kinds::{Kind, Schema};
+use super::places::{Path, Wrong};
 
 /// Members that stand together in one object.
 pub(super) trait Members: Sized {
@@ -229,7 +230,7 @@ macro_rules! members {
 
             fn read(
                 fields: &$crate::contract::fields::Fields,
-            ) -> Result<Self, $crate::contract::fields::Wrong> {
+            ) -> Result<Self, $crate::contract::places::Wrong> {
                 use $crate::contract::members::Member as _;
                 Ok(Self {
                     $($field: $member.read(fields, $crate::contract::members::wire_name!($field $($wire)?))?,)+

@@ -13,6 +13,7 @@ pub mod line;
 mod lists;
 mod members;
 pub mod outbound;
+mod places;
 pub mod published;
 pub mod raw;
 mod samples;

@@ -6,8 +6,6 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::samples;
-
 use crate::ledger::credits::Credits;
 use crate::ledger::entry::{Cause, Entry, EntryKind, LogNumber, Side};
 use crate::ledger::ids::{AccountId, OrganizationId, ProjectId};
@@ -27,8 +25,6 @@ pub(super) struct OutboundType {
     pub(super) about: &'static str,
     /// The schema of its events.
     pub(super) schema: fn() -> Schema,
-    /// Events of this type to show, each under the name of its file.
-    pub(super) samples: fn() -> Vec<(&'static str, OutboundEvent)>,
 }
 
 impl OutboundType {
@@ -47,7 +43,6 @@ const BALANCE_CHANGED: OutboundType = OutboundType {
     about: "An entry: credits moved between two sides of one account. `balance` is with the entry, `previous` \
             without it.",
     schema: schema_of::<BalanceChanged>,
-    samples: samples::balance_changed,
 };
 
 const ALERT: OutboundType = OutboundType {
@@ -56,7 +51,6 @@ const ALERT: OutboundType = OutboundType {
     about: "What is raised for an account changed: all rules that are raised now, those that no longer are, and \
             what a person needs to act on it.",
     schema: schema_of::<NoticeData<AlertBody>>,
-    samples: samples::alerts,
 };
 
 const HOLD: OutboundType = OutboundType {
@@ -64,7 +58,6 @@ const HOLD: OutboundType = OutboundType {
     version: "v1",
     about: "A project waits for credits, or was refused them. No credits move by it.",
     schema: schema_of::<NoticeData<HoldBody>>,
-    samples: samples::hold,
 };
 
 const TRANSFER_REJECTED: OutboundType = OutboundType {
@@ -72,7 +65,6 @@ const TRANSFER_REJECTED: OutboundType = OutboundType {
     version: "v1",
     about: "A transfer would have moved more than was available, and moved nothing. About the giving account.",
     schema: schema_of::<NoticeData<TransferRejectedBody>>,
-    samples: samples::transfer_rejected,
 };
 
 /// The schema of the events with data `D`, as they are written.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::outbound::{OutboundEvent, StoredNotice, of_entry, of_notice};
+use super::outbound::{OutboundEvent, OutboundType, StoredNotice, of_entry, of_notice};
 use crate::ledger::alert::{self, Change, Measure, RaisedRule, Resolution, Resolved, Rule, Severity};
 use crate::ledger::balance::{Balance, Queued};
 use crate::ledger::credits::Credits;
@@ -18,13 +18,19 @@ use crate::ledger::notice::{
 /// The ledger that the samples are of, as a source.
 pub(super) const LEDGER: &str = "creditd/creditd";
 
+/// Events of a type to show, each under the name of its file; a test holds each type to have one.
+pub(super) fn of(outbound_type: &OutboundType) -> Vec<(&'static str, OutboundEvent)> {
+    let all = [balance_changed(), alerts(), hold(), transfer_rejected()].into_iter().flatten();
+    all.filter(|(name, _)| name.starts_with(&outbound_type.full_name())).collect()
+}
+
 /// `credits.balance_changed`.
-pub(super) fn balance_changed() -> Vec<(&'static str, OutboundEvent)> {
+fn balance_changed() -> Vec<(&'static str, OutboundEvent)> {
     vec![("credits.balance_changed.v1", of_entry(LEDGER, &entry()))]
 }
 
 /// `credits.alert`.
-pub(super) fn alerts() -> Vec<(&'static str, OutboundEvent)> {
+fn alerts() -> Vec<(&'static str, OutboundEvent)> {
     vec![
         ("credits.alert.v1", rendered(&raised_alert())),
         ("credits.alert.v1-resolved", rendered(&resolved_alert())),
@@ -34,12 +40,12 @@ pub(super) fn alerts() -> Vec<(&'static str, OutboundEvent)> {
 }
 
 /// `credits.transfer_rejected`.
-pub(super) fn transfer_rejected() -> Vec<(&'static str, OutboundEvent)> {
+fn transfer_rejected() -> Vec<(&'static str, OutboundEvent)> {
     vec![("credits.transfer_rejected.v1", rendered(&rejected_transfer()))]
 }
 
 /// `credits.hold`.
-pub(super) fn hold() -> Vec<(&'static str, OutboundEvent)> {
+fn hold() -> Vec<(&'static str, OutboundEvent)> {
     vec![
         ("credits.hold.v1", rendered(&queued_hold())),
         ("credits.hold.v1-rejected", rendered(&rejected_hold())),

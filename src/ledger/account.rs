@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::alert::{Raised, Rule};
-use super::balance::{Balance, Queued};
+use super::balance::{Balance, Queued, Tallies};
 use super::credits::Credits;
 use super::entry::Digest;
 use super::ids::{AccountId, OrganizationId};
@@ -91,19 +91,6 @@ pub struct Sequences {
     pub holds: i64,
     /// Transfers that were rejected.
     pub transfers_rejected: i64,
-}
-
-/// What stands on an account beside its balance, counted so that rules can be held against it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tallies {
-    /// A pool's: what its integrated accounts may use at a time together, the sum of their totals.
-    pub promised: Credits,
-    /// Holds of projects that are in a status for longer than its limit.
-    pub stale_holds: i64,
-    /// Grants with a term of which something is left.
-    pub open_grants: i64,
-    /// Those of them that are about to expire.
-    pub expiring_grants: i64,
 }
 
 /// Who holds credits. A pool is an account too.

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::account::Tallies;
-use super::balance::{Balance, Queued};
+use super::balance::{Balance, Queued, Tallies};
 use super::credits::Credits;
 use super::moment::Timestamp;
 

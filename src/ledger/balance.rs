@@ -31,3 +31,16 @@ pub struct Queued {
     /// How many credits they want beyond what they hold.
     pub credits: Credits,
 }
+
+/// What stands on an account beside its balance, counted so that rules can be held against it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tallies {
+    /// A pool's: what its integrated accounts may use at a time together, the sum of their totals.
+    pub promised: Credits,
+    /// Holds of projects that are in a status for longer than its limit.
+    pub stale_holds: i64,
+    /// Grants with a term of which something is left.
+    pub open_grants: i64,
+    /// Those of them that are about to expire.
+    pub expiring_grants: i64,
+}

@@ -12,6 +12,8 @@ use super::price::PriceList;
 use super::project::Project;
 use super::settings::Settings;
 
+/// What the sources of the ledger's own inputs and of commands begin with. Nobody else may use them.
+pub const RESERVED_SOURCE_PREFIX: &str = "creditd/";
 /// The most projects that one input about stale holds names: an alert lists them all.
 pub const STALE_AT_ONCE_MAX: usize = 100;
 

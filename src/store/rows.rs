@@ -10,8 +10,8 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::{StoreError, versions};
-use crate::ledger::account::{Account, Chain, Organization, Sequences, Tallies};
-use crate::ledger::balance::{Balance, Queued};
+use crate::ledger::account::{Account, Chain, Organization, Sequences};
+use crate::ledger::balance::{Balance, Queued, Tallies};
 use crate::ledger::credits::Credits;
 use crate::ledger::entry::Digest;
 use crate::ledger::entry::{Cause, Entry, LogNumber};

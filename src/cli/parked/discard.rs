@@ -1,20 +1,20 @@
 //! `creditd parked discard`: messages that are to have no effect.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use clap::Args;
 use serde_json::json;
 
 use super::super::CommandError;
+use super::super::giver::login_name;
 use super::super::output::{counted, print, print_json, progress};
 use super::filter::{FILTERS, FilterArgs, refuse_flawed};
+use crate::contract::arguments;
 use crate::store::{ParkedSummary, Store};
 
 /// How many are discarded in one transaction, which daemons wait for.
 const PAGE: i64 = 1_000;
-
-/// The longest note or name, in characters.
-const NOTE_CHARS_MAX: usize = 1024;
 
 #[derive(Args)]
 pub(in super::super) struct DiscardArgs {
@@ -24,22 +24,21 @@ pub(in super::super) struct DiscardArgs {
     #[command(flatten)]
     filter: FilterArgs,
     /// Why; it is kept with them.
-    #[arg(long, alias = "reason-text", value_name = "TEXT", value_parser = said)]
-    note: String,
-    /// Who says so [default: the login name, from USER or LOGNAME].
-    #[arg(long, value_name = "NAME", value_parser = said)]
-    actor: Option<String>,
+    #[arg(long, alias = "reason-text", value_name = "TEXT", value_parser = arguments::reason)]
+    note: Arc<str>,
+    /// Who says so; the login name, if this is left out.
+    #[arg(long, value_name = "NAME", value_parser = arguments::actor)]
+    actor: Option<Arc<str>>,
     /// Discard all that match, also where these are more than one.
     #[arg(long)]
     yes: bool,
 }
 
 pub(super) async fn run(store: &Store, args: DiscardArgs, json: bool) -> Result<(), CommandError> {
-    let actor = args.actor.clone().or_else(login_name).ok_or_else(|| {
-        CommandError::Usage(
-            "who discards is kept, and neither USER nor LOGNAME says it: add --actor NAME".into(),
-        )
-    })?;
+    let actor = match &args.actor {
+        Some(actor) => actor.clone(),
+        None => login_name()?,
+    };
     let discarded = match args.ids.is_empty() {
         true => discard_matching(store, &args, &actor).await?,
         false => discard_named(store, &args, &actor).await?,
@@ -48,25 +47,6 @@ pub(super) async fn run(store: &Store, args: DiscardArgs, json: bool) -> Result<
         true => print_json(&json!({ "discarded": discarded, "actor": actor, "note": args.note })),
         false => print(&format!("discarded {} as {actor}", counted(discarded, "message"))),
     }
-}
-
-/// A text that somebody will read in a line.
-fn said(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Err("it is empty".to_owned());
-    }
-    if text.chars().any(char::is_control) {
-        return Err("it has a line break or another control character in it".to_owned());
-    }
-    if text.chars().count() > NOTE_CHARS_MAX {
-        return Err(format!("it is longer than {NOTE_CHARS_MAX} characters"));
-    }
-    Ok(text.to_owned())
-}
-
-fn login_name() -> Option<String> {
-    ["USER", "LOGNAME"].into_iter().find_map(|variable| said(&std::env::var(variable).ok()?).ok())
 }
 
 /// Discards all of them, or none.

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::samples;
 use super::schema_path;
 use super::text::yaml;
 use crate::contract::attributes::{ContextMembers, NameMembers};
@@ -223,7 +224,7 @@ fn messages() -> Value {
         messages.insert(binary_message(inbound), binary);
     }
     for outbound in &OUTBOUND_TYPES {
-        let samples = (outbound.samples)();
+        let samples = samples::of(outbound);
         let examples: Vec<Value> = samples.iter().map(|(_, event)| parsed(&event.body)).collect();
         let name = outbound.full_name();
         messages.insert(key(&name), structured(&name, outbound.about, &examples));

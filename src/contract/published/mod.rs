@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::facts::INBOUND_TYPES;
 use super::outbound::OUTBOUND_TYPES;
+use super::samples;
 
 /// A generated file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +37,7 @@ pub fn files() -> Vec<PublishedFile> {
     }
     for outbound in &OUTBOUND_TYPES {
         files.push(schema_file(&outbound.full_name(), &schemas::of_outbound(outbound)));
-        for (name, event) in (outbound.samples)() {
+        for (name, event) in samples::of(outbound) {
             let body = String::from_utf8_lossy(&event.body);
             let path = format!("{EXAMPLES_FOLDER}/{name}.json");
             files.push(PublishedFile { path, text: text::indented(&body) });

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::super::fields::Path;
 use super::super::json;
 use super::super::outbound::{StoredNotice, of_entry, of_notice};
+use super::super::places::Path;
 use super::super::samples::{LEDGER, entry, queued_hold, raised_alert, rejected_hold};
 use super::table;
 use crate::ledger::entry::{Cause, Entry, LogNumber};

@@ -138,20 +138,7 @@ fn assets_are_understood() {
 }
 
 fn bare_account() -> AccountFact {
-    AccountFact {
-        account_id: account("acme"),
-        kind: None,
-        organization_id: None,
-        name: None,
-        contact: None,
-        capacity: None,
-        allocation: None,
-        mode: None,
-        on_insufficient: None,
-        overdraft_limit: None,
-        alert_rules: None,
-        closed: None,
-    }
+    AccountFact::of(account("acme"))
 }
 
 #[test]

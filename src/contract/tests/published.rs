@@ -13,6 +13,7 @@ use super::super::facts::INBOUND_TYPES;
 use super::super::inbound::decode;
 use super::super::outbound::OUTBOUND_TYPES;
 use super::super::published::{EXAMPLES_FOLDER, SCHEMAS_FOLDER, files};
+use super::super::samples;
 use super::generators::{any_json, good_message};
 use super::{event, raw, structured};
 
@@ -63,7 +64,7 @@ fn each_example_is_of_a_type_and_each_type_has_one() {
     let inbound = INBOUND_TYPES.iter().flat_map(|known| known.examples.iter().map(|_| known.name.to_owned()));
     let outbound = OUTBOUND_TYPES
         .iter()
-        .flat_map(|known| (known.samples)().into_iter().map(|_sample| known.full_name()));
+        .flat_map(|known| samples::of(known).into_iter().map(|_sample| known.full_name()));
     let mut declared: Vec<String> = inbound.chain(outbound).collect();
     let mut found = Vec::new();
     for entry in std::fs::read_dir(docs().join(EXAMPLES_FOLDER)).unwrap() {
@@ -97,7 +98,7 @@ fn each_inbound_example_is_decoded_and_valid() {
 fn each_outbound_example_is_what_is_published_and_valid() {
     for known in &OUTBOUND_TYPES {
         let validator = validator(&known.full_name());
-        for (name, sample) in (known.samples)() {
+        for (name, sample) in samples::of(known) {
             let example = std::fs::read_to_string(docs().join(EXAMPLES_FOLDER).join(format!("{name}.json")));
             let sent: Value = serde_json::from_slice(&sample.body).unwrap();
             assert_eq!(parsed(&example.unwrap()), sent, "{name}");

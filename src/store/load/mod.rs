@@ -207,6 +207,21 @@ pub(super) async fn project(
     Ok(shelf.projects.remove(id).flatten())
 }
 
+/// Reads accounts: the columns stand here once, whatever the condition.
+macro_rules! accounts {
+    ($condition:tt $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            AccountRecord,
+            "select account_id, kind, organization_id, name, contact, capacity, allocation, mode,
+                    on_insufficient, overdraft_limit, alert_rules, versions, plan, total, held, consumed,
+                    queued_projects, queued_credits, entries, alerts, holds, digest, raised, closed, promised,
+                    stale_holds, open_grants, expiring_grants, transfers_rejected
+               from account " + $condition,
+            $($argument),*
+        )
+    };
+}
+
 pub(super) async fn load_accounts(
     connection: &mut PgConnection,
     ids: &BTreeSet<AccountId>,
@@ -215,17 +230,7 @@ pub(super) async fn load_accounts(
     if ids.is_empty() {
         return Ok(());
     }
-    let rows = sqlx::query_as!(
-        AccountRecord,
-        "select account_id, kind, organization_id, name, contact, capacity, allocation, mode,
-                on_insufficient, overdraft_limit, alert_rules, versions, plan, total, held, consumed,
-                queued_projects, queued_credits, entries, alerts, holds, digest, raised, closed, promised,
-                stale_holds, open_grants, expiring_grants, transfers_rejected
-           from account where account_id = any($1)",
-        &texts(ids),
-    )
-    .fetch_all(connection)
-    .await?;
+    let rows = accounts!("where account_id = any($1)", &texts(ids)).fetch_all(connection).await?;
     shelf.accounts.extend(ids.iter().map(|id| (id.clone(), None)));
     for row in rows {
         let account = Account::try_from(row)?;
@@ -236,16 +241,7 @@ pub(super) async fn load_accounts(
 
 /// All accounts.
 pub(super) async fn all_accounts(connection: &mut PgConnection) -> Result<Vec<Account>, StoreError> {
-    let rows = sqlx::query_as!(
-        AccountRecord,
-        "select account_id, kind, organization_id, name, contact, capacity, allocation, mode,
-                on_insufficient, overdraft_limit, alert_rules, versions, plan, total, held, consumed,
-                queued_projects, queued_credits, entries, alerts, holds, digest, raised, closed, promised,
-                stale_holds, open_grants, expiring_grants, transfers_rejected
-           from account",
-    )
-    .fetch_all(connection)
-    .await?;
+    let rows = accounts!("").fetch_all(connection).await?;
     rows.into_iter().map(Account::try_from).collect()
 }
 

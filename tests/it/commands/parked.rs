@@ -288,7 +288,7 @@ fn who_discards_is_the_login_name_unless_somebody_is_named() {
     let arguments = ["parked", "discard", "1", "--note", "sent by mistake"];
     let (code, said) = world.failure(&arguments);
     assert_eq!(code, 2, "{said}");
-    assert!(said.contains("add --actor NAME"), "{said}");
+    assert!(said.contains("type --actor NAME"), "{said}");
     assert!(world.command(&arguments).env("LOGNAME", "bert").output().unwrap().status.success());
     assert_eq!(world.json(&["parked", "show", "1"])["discarded"]["actor"], "bert");
     assert!(daemon.stop().success());

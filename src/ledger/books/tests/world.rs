@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::ledger::account::{Account, Kind, Mode, OnInsufficient, Organization, Tallies};
+use crate::ledger::account::{Account, Kind, Mode, OnInsufficient, Organization};
 use crate::ledger::alert::{Measure, Measured, Rule, Severity, evaluate};
-use crate::ledger::balance::{Balance, Queued};
+use crate::ledger::balance::{Balance, Queued, Tallies};
 use crate::ledger::books::{
     Books, Changes, Decision, HOLDERS_SHOWN, Holders, LedgerState, LogRecord, Need, Shelf, Stop,
 };
