@@ -63,7 +63,8 @@ impl Store {
         rows.into_iter().map(Grant::try_from).collect()
     }
 
-    /// Projects that hold credits in a status for longer than its limit, by account.
+    /// Projects that hold credits in a status for longer than its limit, by account. Asked every second:
+    /// status by status, or the planner reads all that holds credits.
     async fn stale_holds(
         &self,
         settings: &Settings,
@@ -77,13 +78,19 @@ impl Store {
         let (statuses, before): (Vec<_>, Vec<_>) = limited.unzip();
         let rows = sqlx::query_as!(
             ProjectRecord,
-            "select project_id, account_id, project.status, effect, stage, price_said, price_credits,
-                    final_credits, name, versions, mode, chain_account, chain_pool, held, consumed, ticket,
-                    waiting_since, aside, refused, status_since, stale_since, released_from, unpriced_since
-               from project
-               join unnest($1::text[], $2::timestamptz[]) limits (status, before) using (status)
-              where held > 0 and stale_since is null and status_since <= limits.before
-              order by status_since, project_id limit $3",
+            r#"select due.project_id as "project_id!", due.account_id as "account_id!", due.status, due.effect,
+                      due.stage, due.price_said, due.price_credits, due.final_credits, due.name,
+                      due.versions as "versions!", due.mode as "mode!", due.chain_account as "chain_account!",
+                      due.chain_pool, due.held as "held!", due.consumed as "consumed!", due.ticket,
+                      due.waiting_since, due.aside, due.refused, due.status_since, due.stale_since,
+                      due.released_from, due.unpriced_since
+                 from unnest($1::text[], $2::timestamptz[]) limits (status, before)
+                cross join lateral (
+                      select * from project
+                       where project.status = limits.status and status_since <= limits.before
+                         and held > 0 and stale_since is null
+                       order by status_since limit $3) due
+                order by due.status_since, due.project_id limit $3"#,
             &statuses,
             &before,
             limit,

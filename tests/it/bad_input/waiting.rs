@@ -9,7 +9,7 @@ use crate::support::{Message, World, message, wait_until};
 const WAITED_MS: &str = "
     select (extract(epoch from max(parked.done_at) - max(inbox.received_at)) * 1000)::bigint
       from creditd.parked, creditd.inbox where inbox.id = 'appears'";
-/// DESIGN says a second; a machine under load is given more, but less than the slow poll (5 s) takes.
+/// DESIGN says a second; a machine under load is given more.
 const WAITED_MS_MAX: i64 = 4_500;
 
 fn assert_prompt(world: &World) {
