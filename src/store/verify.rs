@@ -1,6 +1,7 @@
 //! `creditd verify`: the books recomputed from the entries alone, and every number held against every other
 //! (DESIGN 3.2, 3.4). One snapshot; nothing is locked, and the daemon goes on meanwhile.
 
+mod grants;
 mod terms;
 
 use std::collections::HashMap;
@@ -177,6 +178,7 @@ async fn replay(
 ) -> Result<u64, StoreError> {
     let all = sqlx::query_scalar!(r#"select count(*) as "count!" from entry"#);
     let total = count(all.fetch_one(&mut *connection).await?);
+    let mut grants = grants::Grants::load(&mut *connection).await?;
     let mut replays: HashMap<AccountId, Replay> = HashMap::new();
     let mut done = 0;
     let mut add = |account: &AccountId, wrong: Vec<String>| {
@@ -216,6 +218,7 @@ async fn replay(
         let id = entry.account_id.clone();
         let replay = replays.entry(id.clone()).or_insert_with(|| Replay::new(id.clone()));
         add(&id, replay.take(&entry, row.layout));
+        grants.take(&entry);
         done += 1;
         progress(done, total);
     }
@@ -226,6 +229,7 @@ async fn replay(
     for replay in replays.values().filter(|replay| !accounts.contains_key(&replay.account_id)) {
         add(&replay.account_id, vec!["it has entries, but no row".to_owned()]);
     }
+    findings.extend(grants.compare());
     Ok(done)
 }
 
@@ -381,19 +385,14 @@ async fn check_sums(connection: &mut PgConnection, findings: &mut Vec<Finding>) 
     .await?;
     for row in wrong {
         let pairs = [
-            ("held", row.held, row.projects_held),
-            ("consumed", row.consumed, row.used_up),
-            ("the number of queued projects", row.queued_projects, row.waiting),
-            ("the sum of queued credits", row.queued_credits, row.waiting_credits),
+            ("held", row.held, row.projects_held, "its projects"),
+            ("consumed", row.consumed, row.used_up, "its projects and charges"),
+            ("the number of queued projects", row.queued_projects, row.waiting, "its projects"),
+            ("the sum of queued credits", row.queued_credits, row.waiting_credits, "its projects"),
         ];
-        for (what, found, summed) in pairs.into_iter().filter(|(_, found, summed)| found != summed) {
-            findings.push(Finding {
-                place: format!("account {}", row.account_id),
-                what: format!(
-                    "{what} is {found}, its projects and charges say {summed} ({:+})",
-                    found - summed
-                ),
-            });
+        for (what, found, summed, who) in pairs.into_iter().filter(|(_, found, summed, _)| found != summed) {
+            let what = format!("{what} is {found}, {who} say {summed} ({:+})", found - summed);
+            findings.push(Finding::about_account(&row.account_id, what));
         }
     }
     Ok(())

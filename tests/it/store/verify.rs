@@ -107,7 +107,7 @@ const CASES: [Case; 14] = [
         "update creditd.account set held = held + 7 where account_id = 'studio'",
         &[
             ("account studio", "held is 97, its entries say 90 (+7)"),
-            ("account studio", "held is 97, its projects and charges say 90 (+7)"),
+            ("account studio", "held is 97, its projects say 90 (+7)"),
         ],
     ),
     (
@@ -126,14 +126,14 @@ const CASES: [Case; 14] = [
         "update creditd.project set held = held + 1 where project_id = 'one'",
         &[
             ("project one", "on account studio it holds 31 and used up 0; its entries there say 30 (+1)"),
-            ("account studio", "held is 90, its projects and charges say 91 (-1)"),
+            ("account studio", "held is 90, its projects say 91 (-1)"),
         ],
     ),
     (
         "update creditd.account set queued_projects = 2, queued_credits = 19 where account_id = 'studio'",
         &[
-            ("account studio", "the number of queued projects is 2, its projects and charges say 1 (+1)"),
-            ("account studio", "the sum of queued credits is 19, its projects and charges say 20 (-1)"),
+            ("account studio", "the number of queued projects is 2, its projects say 1 (+1)"),
+            ("account studio", "the sum of queued credits is 19, its projects say 20 (-1)"),
         ],
     ),
     (

@@ -90,3 +90,66 @@ fn a_stale_hold_is_told_once_and_two_daemons_make_no_difference() {
     world.assert_verified();
     assert!(daemon.stop().success() && second.stop().success());
 }
+
+/// Something that is done to what is counted beside balances, and what `verify` must find of it.
+const TAMPERED: [(&str, &str); 8] = [
+    (
+        "update creditd.credit_grant set credits_left = 9",
+        "of grant 2 9 credits are left, its entries say 14 (-5)",
+    ),
+    (
+        "update creditd.credit_grant set closed = true",
+        "the number of open grants is 1, its grants say 0 (+1)",
+    ),
+    ("update creditd.credit_grant set credits = 21", "its grant 2 differs from the entry of that number"),
+    (
+        "update creditd.account set promised = 7 where kind = 'pool'",
+        "what the pool has promised is 7, its accounts' totals say 40 (-33)",
+    ),
+    (
+        "update creditd.account set stale_holds = 1 where account_id = 'studio'",
+        "the number of stale holds is 1, its projects say 0 (+1)",
+    ),
+    ("update creditd.asset set credits = 5", "its charge 3 differs from the entry of that number"),
+    ("delete from creditd.asset", "the asset of charge 3 is missing"),
+    (
+        "update creditd.account set consumed = 7, total = 121 where account_id = 'studio'",
+        "consumed is 7, its projects and charges say 6 (+1)",
+    ),
+];
+
+#[test]
+fn verify_finds_what_was_done_to_grants_charges_and_tallies() {
+    let world = World::new();
+    let daemon = world.daemon();
+    let charge = json!({ "account_id": "studio", "asset_type": "photo", "credits": 6 });
+    let member = json!({ "kind": "integrated", "organization_id": "acme", "allocation": 40 });
+    world.publish(&[
+        Message::account("a1", "studio", 1, json!({ "capacity": 100 })),
+        grant("g1", 20, "2999-01-01T00:00:00Z"),
+        message("s1", "asset.created.v1", &charge),
+        Message::organization("o1", "acme", 1, 50),
+        Message::account("a2", "member", 1, member),
+    ]);
+    world.wait_for_messages(&["a2"]);
+    assert!(daemon.stop().success());
+    world.assert_verified();
+    for (tamper, expected) in TAMPERED {
+        world.as_superuser(&format!(
+            "create schema saved; create table saved.account as table creditd.account;
+             create table saved.credit_grant as table creditd.credit_grant;
+             create table saved.asset as table creditd.asset; {tamper}"
+        ));
+        let findings = world.run(&["verify", "--json"]);
+        assert_eq!(findings.status.code(), Some(1), "{tamper}");
+        let told = String::from_utf8(findings.stdout).unwrap();
+        assert!(told.contains(expected), "{tamper}: {told}");
+        world.as_superuser(
+            "truncate creditd.account, creditd.credit_grant, creditd.asset;
+             insert into creditd.account table saved.account;
+             insert into creditd.credit_grant table saved.credit_grant;
+             insert into creditd.asset table saved.asset; drop schema saved cascade",
+        );
+        world.assert_verified();
+    }
+}
