@@ -167,6 +167,7 @@ fn accounts_open(projects: u32) -> Vec<Happening> {
         register.open(agency, projects);
     }
     register.grow(projects);
+    register.trade();
     register.happenings
 }
 
@@ -257,6 +258,33 @@ impl Register {
             "contact": "Priya Verve <priya@verve.example>", "capacity": 2 * SMALLEST_PLAN,
         });
         self.note("account.changed.v1", LATECOMER, data);
+    }
+}
+
+impl Register {
+    /// What happens beside projects: price lists, single assets on an account that pays as it goes, a transfer
+    /// within a house, and one that is too large.
+    fn trade(&mut self) {
+        self.at = start();
+        let prices = json!({"prices": {"photo": 4, "video": 30, "poster": 6}});
+        self.note("price_list.changed.v1", "default", prices);
+        self.at = start() + Duration::days(75);
+        let prices = json!({"prices": {"photo": 3}, "organization_id": "northlight"});
+        self.note("price_list.changed.v1", "northlight", prices);
+        for week in 1..=20 {
+            self.at = start() + Duration::weeks(week);
+            let data =
+                json!({"account_id": "kestrel-motion", "asset_type": "poster", "quantity": 1 + week % 3});
+            self.note("asset.created.v1", "kestrel-motion", data);
+        }
+        for (days, credits) in [(80, 25), (110, 100_000)] {
+            self.at = start() + Duration::days(days);
+            let data = json!({
+                "from_account_id": "northlight-social", "to_account_id": "northlight-film", "credits": credits,
+                "reason": "a large film", "actor": "ines@northlight.example",
+            });
+            self.note("credits.transferred.v1", "northlight-film", data);
+        }
     }
 }
 

@@ -103,7 +103,7 @@ fn what_cannot_be_repaired_is_refused_with_what_to_do() {
     let file = super::write(&world, "list.jsonl", &lines);
     let wrong: [(&[&str], &str); 4] = [
         (&["--repair"], "--reason <REASON>"),
-        (&["--repair", "--reason", "", "--actor", "a"], "expected 1 to 1024 characters"),
+        (&["--repair", "--reason", "", "--actor", "a"], "expected a text of 1 to 1024 characters"),
         (&["--release-unknown"], "--repair"),
         (&["--repair", "--reason", "r"], "--actor NAME"),
     ];
