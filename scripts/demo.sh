@@ -126,8 +126,8 @@ say "accounts: balances, and the alerts that are raised"
 "$creditd" account list
 say "alerts that were raised, changed and resolved on the way"
 alerts_told
-say "projects that wait for credits"
-"$creditd" project list --waiting
+say "what waits for credits, and what would unblock it"
+"$creditd" queue list
 say "messages that were parked, and why (\`creditd parked list\` shows each)"
 parked_by_reason
 say "the books, recomputed from the entries alone"
@@ -141,7 +141,9 @@ In another shell:
     . $work/env
     alias creditd=$creditd
     creditd account show atelier-brandt
-    creditd project list --waiting
+    creditd queue list
+    creditd quote --account northlight-film --deliverable video=2
+    creditd explain account kestrel-motion | less
     creditd parked list
     creditd explain account atelier-brandt
     creditd explain project P-00001
