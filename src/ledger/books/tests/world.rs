@@ -560,16 +560,19 @@ impl World {
             let chain = placed.chain.as_ref().unwrap();
             let place = before.place(&placed.id);
             let mut stopped: Vec<&AccountId> = Vec::new();
-            for (_, id) in self.queue(chain.queue()) {
+            for (now_ahead, id) in self.queue(chain.queue()) {
                 let waiting = &self.projects[&id];
                 let own = &waiting.chain.as_ref().unwrap().account;
                 if !self.is_aside(waiting) && self.lacks_own(waiting) {
                     stopped.push(own);
                 }
-                // Claims that came to the queue together keep their order; whoever was there before is ahead.
                 let was_ahead = match (place, before.place(&id)) {
+                    // One that was given to another account has a new ticket.
+                    (Some((queue, ticket)), Some(_)) if queue == chain.queue() => now_ahead < ticket,
+                    // Claims that came to the queue together keep their order.
                     (Some((queue, ticket)), Some((other, ahead))) if queue == other => ahead < ticket,
-                    (_, Some((other, _))) => other == chain.queue(),
+                    // Whoever waited there before is ahead of who comes.
+                    (_, Some((other, ahead))) => other == chain.queue() && ahead == now_ahead,
                     (_, None) => false,
                 };
                 if !was_ahead || self.is_aside(waiting) {
