@@ -146,6 +146,31 @@ impl Fact {
         }
     }
 
+    /// Whether it says how many credits accounts may use, and which. What comes of anything else are holds,
+    /// which look for room themselves, and settlements and charges, which always book (DESIGN 1.2).
+    pub fn sets_limits(&self) -> bool {
+        match self {
+            Fact::Account(_)
+            | Fact::Organization(_)
+            | Fact::Grant(_)
+            | Fact::Adjustment(_)
+            | Fact::Transfer(_) => true,
+            Fact::Project(_)
+            | Fact::Asset(_)
+            | Fact::PriceList(_)
+            | Fact::PricesAmended(_)
+            | Fact::HoldReleased(_)
+            | Fact::HoldRestored(_)
+            | Fact::HoldRetried(_)
+            | Fact::AlertTested(_)
+            | Fact::Settings(_)
+            | Fact::PricesStarted(_)
+            | Fact::GrantExpired(_)
+            | Fact::GrantWarned(_)
+            | Fact::HoldsStale(_) => false,
+        }
+    }
+
     /// The type of an input that came from no message: that of the message that says the same, where there is
     /// one.
     pub fn command_type(&self) -> &'static str {

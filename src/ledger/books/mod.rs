@@ -227,7 +227,8 @@ impl<'s> Books<'s> {
     fn apply_alone(&mut self, input: &Input) -> Result<Decision, Stop> {
         let log_before = self.ledger.log_last;
         self.touched = Touched::default();
-        let accounts_before = input.command().map(|_| self.accounts.clone());
+        let is_checked = input.command().is_some() && input.fact.sets_limits();
+        let accounts_before = is_checked.then(|| self.accounts.clone());
         let outcome = self.decide(input)?;
         if let Some(before) = accounts_before {
             self.refuse_what_exceeds(&before)?;
@@ -306,8 +307,8 @@ impl<'s> Books<'s> {
         Ok(Outcome::Applied)
     }
 
-    /// A command takes no account over limit, nor further over it (DESIGN 1.5): what is in use stands in its
-    /// way. `before` are the accounts as they were copied before it.
+    /// A command that sets limits takes no account over one, nor further over it (DESIGN 1.5): what is in use
+    /// stands in its way. `before` are the accounts as they were copied before it.
     fn refuse_what_exceeds(&self, before: &HashMap<AccountId, Account>) -> Result<(), Stop> {
         for id in &self.touched.accounts.members {
             let after = self.known_account(id)?;

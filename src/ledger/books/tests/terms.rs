@@ -342,6 +342,27 @@ fn a_grant_that_ended_before_it_came_is_booked_and_ends() {
 }
 
 #[test]
+fn prices_set_by_command_settle_what_is_over_even_beyond_the_limit() {
+    let mut story = Story::new();
+    story.say(1, standalone("payg", 5, Mode::Consume, OnInsufficient::Reject));
+    story.say(1, brief("p", "payg", &[("video", 1)]));
+    story.say(2, project("p", "payg", Some("finalized"), None));
+    let set = story.command(Existence::Any, prices(None, None, &[("video", 8)]));
+    assert_eq!(set, Ok(Outcome::Applied), "one account's old work stands in the way of nobody's prices");
+    assert_eq!(story.world.balance("payg"), (5, 0, 8));
+}
+
+#[test]
+fn what_a_command_says_about_a_project_settles_even_beyond_the_limit() {
+    let mut story = Story::new();
+    story.say(1, standalone("payg", 5, Mode::Consume, OnInsufficient::Reject));
+    story.say(1, project("p", "payg", Some("started"), Some(8)));
+    let over = story.command(Existence::Any, project("p", "payg", Some("finalized"), None));
+    assert_eq!(over, Ok(Outcome::Applied), "a settlement always books");
+    assert_eq!(story.world.balance("payg"), (5, 0, 8));
+}
+
+#[test]
 fn a_list_is_complete_by_itself() {
     let mut story = Story::of_ten();
     story.say(0, prices(None, None, &[("video", 2), ("photo", 1)]));
