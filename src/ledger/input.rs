@@ -71,6 +71,12 @@ impl Input {
         }
     }
 
+    /// Whether it grants credits whose time is over already.
+    pub fn brings_what_is_over(&self) -> bool {
+        let Fact::Grant(GrantFact { expires_at, .. }) = &self.fact else { return false };
+        expires_at.is_some_and(|expires_at| expires_at <= self.now)
+    }
+
     /// Why, and by whom, where the message or the command says so.
     pub fn reason_and_actor(&self) -> (Option<&Arc<str>>, Option<&Arc<str>>) {
         let (reason, actor) = self.fact.reason_and_actor();

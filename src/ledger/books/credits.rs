@@ -13,14 +13,17 @@ use super::projects::account_unknown;
 use super::{Books, Need, Stop, park};
 
 impl Books<'_> {
-    /// Credits given. The number of a grant's entry is the grant's.
+    /// Credits given. The number of a grant's entry is the grant's. What is over already lets nothing start: it
+    /// expires next.
     pub(super) fn apply_grant(&mut self, input: &Input, fact: &GrantFact) -> Result<Outcome, Need> {
         if let Some(parked) = self.cannot_give(&fact.account_id)? {
             return Ok(parked);
         }
         self.move_total(&fact.account_id, EntryKind::Grant, fact.credits, input)?;
         self.remember_term(fact)?;
-        self.place_on_account(&fact.account_id, input)?;
+        if !input.brings_what_is_over() {
+            self.place_on_account(&fact.account_id, input)?;
+        }
         Ok(Outcome::Applied)
     }
 

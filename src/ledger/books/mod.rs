@@ -221,7 +221,11 @@ impl<'s> Books<'s> {
     /// books are to be thrown away.
     pub fn apply(&mut self, input: &Input) -> Result<Decision, Stop> {
         self.expire_due(input)?;
-        self.apply_alone(input)
+        let decision = self.apply_alone(input)?;
+        if input.brings_what_is_over() {
+            self.expire_due(input)?;
+        }
+        Ok(decision)
     }
 
     fn apply_alone(&mut self, input: &Input) -> Result<Decision, Stop> {

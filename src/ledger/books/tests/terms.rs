@@ -335,9 +335,23 @@ fn a_grant_that_ended_before_it_came_is_booked_and_ends() {
     let mut story = Story::of_ten();
     let granted = grant(&story, "own", 5, 0);
     story.let_pass_unseen(1);
+    let before = story.world.log.len();
     story.say(0, granted);
-    assert_eq!(story.world.balance("own"), (15, 0, 0));
+    let kinds: Vec<_> = story.entries(before).iter().map(|(kind, ..)| *kind).collect();
+    assert_eq!(kinds, [EntryKind::Grant, EntryKind::Expiry]);
+    assert_eq!(story.world.balance("own"), (10, 0, 0));
     story.let_pass(0);
+    assert_eq!(story.world.balance("own"), (10, 0, 0), "and only once");
+}
+
+#[test]
+fn a_grant_that_ended_before_it_came_lets_nothing_start() {
+    let mut story = Story::of_ten();
+    story.say(1, project("p", "own", Some("started"), Some(12)));
+    let granted = grant(&story, "own", 5, 0);
+    story.let_pass_unseen(1);
+    story.say(0, granted);
+    assert_eq!(story.state("p"), State::Queued, "its credits are no longer there");
     assert_eq!(story.world.balance("own"), (10, 0, 0));
 }
 
