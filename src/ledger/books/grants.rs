@@ -6,7 +6,7 @@ use super::super::credits::Credits;
 use super::super::entry::{EntryKind, Side};
 use super::super::grant::{Grant, draw};
 use super::super::ids::AccountId;
-use super::super::input::{Author, Fact, GrantDue, GrantFact, Input};
+use super::super::input::{AccountFact, Author, Fact, GrantDue, GrantFact, Input};
 use super::super::notice::{Subject, SubjectChange, SubjectKind};
 use super::super::outcome::Outcome;
 use super::super::own::{self, Own};
@@ -29,7 +29,8 @@ impl Books<'_> {
         Ok(())
     }
 
-    /// The accounts that a message is about, with those of its project's chain and their pools.
+    /// The accounts that a message is about, with those of its project's chain and their pools. Those that an
+    /// account or a project comes to by it are among them, for what comes is tested there.
     fn concerned(&self, fact: &Fact) -> Result<Vec<AccountId>, Need> {
         let (named, project) = match fact {
             Fact::Project(fact) => (vec![&fact.account_id], Some(&fact.project_id)),
@@ -57,12 +58,29 @@ impl Books<'_> {
             concerned.extend(chain.iter().flat_map(Chain::iter).cloned());
         }
         if let Some(id) = project {
-            let chain = self.project(id)?.chain;
-            concerned.extend(chain.iter().flat_map(Chain::iter).cloned());
+            let project = self.project(id)?;
+            let comes_to = match project.account.get() {
+                Some(account) => self.account(account)?.map(Account::chain),
+                None => None,
+            };
+            concerned.extend(project.chain.iter().chain(&comes_to).flat_map(Chain::iter).cloned());
+        }
+        if let Fact::Account(fact) = fact {
+            concerned.extend(self.pool_to_come(fact)?);
         }
         concerned.sort();
         concerned.dedup();
         Ok(concerned)
+    }
+
+    /// The pool that an account may come to by a message about it.
+    fn pool_to_come(&self, fact: &AccountFact) -> Result<Option<AccountId>, Need> {
+        if fact.kind.is_none() && fact.organization_id.is_none() {
+            return Ok(None);
+        }
+        let account = self.account(&fact.account_id)?;
+        let named_before = account.and_then(|account| account.organization_id.get().as_ref());
+        Ok(fact.organization_id.as_ref().or(named_before).map(AccountId::pool_of))
     }
 
     /// The grants of an account whose time is over, in the order in which it ended.

@@ -8,8 +8,8 @@ use crate::ledger::books::LogRecord;
 use crate::ledger::credits::Credits;
 use crate::ledger::entry::{EntryKind, Side};
 use crate::ledger::input::{
-    AssetFact, Deliverable, Existence, Fact, GrantFact, Price, PriceLine, PriceListFact, PricesAmended,
-    ProjectFact,
+    AssetFact, Deliverable, Existence, Fact, GrantFact, HoldCommand, Price, PriceLine, PriceListFact,
+    PricesAmended, ProjectFact,
 };
 use crate::ledger::moment::{Micros, Timestamp};
 use crate::ledger::notice::{AlertBody, NoticeBody, SubjectChange};
@@ -353,6 +353,37 @@ fn a_grant_that_ended_before_it_came_lets_nothing_start() {
     story.say(0, granted);
     assert_eq!(story.state("p"), State::Queued, "its credits are no longer there");
     assert_eq!(story.world.balance("own"), (10, 0, 0));
+}
+
+#[test]
+fn what_is_due_on_the_pool_that_an_account_comes_to_is_applied_before_it_comes() {
+    let mut story = Story::new();
+    story.say(1, organization("org", 0));
+    story.say(1, standalone("own", 0, Mode::Recycle, OnInsufficient::Queue));
+    story.say(1, project("p", "own", Some("started"), Some(5)));
+    let granted = grant(&story, "pool:org", 5, 2);
+    story.say(0, granted);
+    story.let_pass_unseen(2);
+    story.say(2, integrated("own", "org", 5, OnInsufficient::Queue));
+    assert_eq!(story.state("p"), State::Queued, "the pool has nothing any more");
+    assert_eq!(story.world.balance("pool:org"), (0, 0, 0));
+}
+
+#[test]
+fn what_is_due_on_the_pool_that_a_project_comes_to_is_applied_before_it_comes() {
+    let mut story = Story::new();
+    story.say(1, organization("org", 0));
+    story.say(1, standalone("own", 5, Mode::Recycle, OnInsufficient::Queue));
+    story.say(1, project("p", "own", Some("started"), Some(5)));
+    let hold = || HoldCommand { project_id: project_id("p") };
+    story.command(Existence::Any, Fact::HoldReleased(hold())).unwrap();
+    story.say(2, integrated("own", "org", 5, OnInsufficient::Queue));
+    let granted = grant(&story, "pool:org", 5, 2);
+    story.say(0, granted);
+    story.let_pass_unseen(2);
+    story.command(Existence::Any, Fact::HoldRestored(hold())).unwrap();
+    assert_eq!(story.state("p"), State::Queued, "the pool has nothing any more");
+    assert_eq!(story.world.balance("pool:org"), (0, 0, 0));
 }
 
 #[test]
