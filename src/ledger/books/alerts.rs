@@ -1,9 +1,10 @@
 //! Alerts: the rules of every account that an input touched, evaluated after it (DESIGN 1.4).
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::super::account::{Account, Kind};
+use super::super::account::{Account, Chain, Kind};
 use super::super::alert::{
     Change, Measured, POOL_OVERCOMMITTED, Raised, RaisedRule, Rule, Transition, evaluate,
 };
@@ -33,8 +34,11 @@ impl Books<'_> {
         if !unknown.is_empty() {
             return Err(Need::Holders(unknown));
         }
+        let accounts: Vec<_> = due.iter().map(|(id, _)| id.clone()).collect();
+        let mut holders = self.holders(&accounts)?;
         for (id, transition) in due {
-            let body = self.alert(self.known_account(&id)?, &transition)?;
+            let holders = holders.remove(&id).unwrap_or_default();
+            let body = self.alert(self.known_account(&id)?, &transition, holders)?;
             self.known_account_mut(&id)?.raised = transition.remembered();
             self.say(&id, NoticeBody::Alert(Box::new(body)), input)?;
         }
@@ -55,8 +59,12 @@ impl Books<'_> {
         Ok(self.ledger.settings.alert_rules.clone())
     }
 
-    fn alert(&self, account: &Account, transition: &Transition) -> Result<AlertBody, Need> {
-        let holders = self.holders(&account.id)?;
+    fn alert(
+        &self,
+        account: &Account,
+        transition: &Transition,
+        holders: Vec<Holder>,
+    ) -> Result<AlertBody, Need> {
         let mut closest = holders.clone();
         let nearness = |holder: &Holder| (Reverse(holder.stage), Reverse(holder.held));
         closest.sort_by(|a, b| (nearness(a), &a.project_id).cmp(&(nearness(b), &b.project_id)));
@@ -106,7 +114,8 @@ impl Books<'_> {
             rules: account.raised.iter().filter_map(rule_of).collect(),
             resolved: Vec::new(),
         };
-        let body = self.alert(self.known_account(id)?, &transition)?;
+        let holders = self.holders_of(id)?;
+        let body = self.alert(self.known_account(id)?, &transition, holders)?;
         self.say(id, NoticeBody::Alert(Box::new(body)), input)?;
         Ok(Outcome::Applied)
     }
@@ -128,14 +137,30 @@ impl Books<'_> {
     }
 
     /// Who holds an account's credits: as far as an alert could name them.
-    pub(super) fn holders(&self, account: &AccountId) -> Result<Vec<Holder>, Need> {
-        let stored = self.shelf.holders.get(account);
-        let stored = stored.ok_or_else(|| Need::Holders(vec![account.clone()]))?;
+    pub(super) fn holders_of(&self, account: &AccountId) -> Result<Vec<Holder>, Need> {
+        let holders = self.holders(std::slice::from_ref(account))?;
+        Ok(holders.into_values().flatten().collect())
+    }
+
+    /// As [`Books::holders_of`], in one walk of the projects for all `accounts` together: there may be many of
+    /// both.
+    fn holders(&self, accounts: &[AccountId]) -> Result<HashMap<AccountId, Vec<Holder>>, Need> {
+        let mut holders = HashMap::with_capacity(accounts.len());
+        for account in accounts {
+            let stored = self.shelf.holders.get(account);
+            let stored = stored.ok_or_else(|| Need::Holders(vec![account.clone()]))?;
+            holders.insert(account.clone(), stored.projects.clone());
+        }
         let on_shelf = self.shelf.projects.values().flatten();
         let untouched = on_shelf.filter(|project| !self.projects.contains_key(&project.id));
-        let at_hand = untouched.chain(self.projects.values());
-        let holding = at_hand.filter_map(|project| holder(project, account));
-        Ok(stored.projects.iter().cloned().chain(holding).collect())
+        for project in untouched.chain(self.projects.values()).filter(|project| project.held.is_positive()) {
+            for account in project.chain.iter().flat_map(Chain::iter) {
+                if let Some(list) = holders.get_mut(account) {
+                    list.extend(holder(project));
+                }
+            }
+        }
+        Ok(holders)
     }
 }
 
@@ -157,13 +182,9 @@ pub(super) fn largest(mut holders: Vec<Holder>) -> Vec<Holder> {
     holders
 }
 
-/// `project` as a holder of `account`'s credits, if it is one.
-fn holder(project: &Project, account: &AccountId) -> Option<Holder> {
+/// `project` as a holder of its chain's credits.
+fn holder(project: &Project) -> Option<Holder> {
     let chain = project.chain.as_ref()?;
-    let holds = project.held.is_positive() && chain.iter().any(|link| link == account);
-    if !holds {
-        return None;
-    }
     Some(Holder {
         project_id: project.id.clone(),
         account_id: chain.account.clone(),

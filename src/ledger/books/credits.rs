@@ -76,7 +76,7 @@ impl Books<'_> {
             credits: fact.credits,
             short,
             balance: self.known_account(from)?.balance.into(),
-            largest_holds: largest(self.holders(from)?),
+            largest_holds: largest(self.holders_of(from)?),
             reason: fact.reason.clone(),
             actor: fact.actor.clone(),
         };
