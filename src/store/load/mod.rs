@@ -46,16 +46,27 @@ pub(super) async fn preload(
     let pools: BTreeSet<_> = pools.filter(|pool| !shelf.accounts.contains_key(pool)).collect();
     load_accounts(connection, &pools, shelf).await?;
     load_organizations(connection, &named.organizations, shelf).await?;
-    let granted = shelf.accounts.values().flatten().filter(|account| account.tallies.open_grants > 0);
-    let granted: Vec<_> = granted.map(|account| account.id.clone()).collect();
-    load_grants(connection, &granted, shelf).await?;
     if named.needs_prices {
         let own = named.organizations.iter().cloned().map(Some);
         let owners: Vec<_> = own.chain(std::iter::once(None)).collect();
         load_price_lists(connection, &owners, last_at, shelf).await?;
     }
-    let has_queue = |account: &&Account| account.queued.projects > 0 && account.chain().pool.is_none();
-    let queues: Vec<_> = shelf.accounts.values().flatten().filter(has_queue).map(|a| a.id.clone()).collect();
+    load_of_accounts(connection, shelf).await
+}
+
+/// Loads what is drawn on and what is placed as credits of the accounts on the shelf move: their open grants, and
+/// the heads of their queues.
+async fn load_of_accounts(connection: &mut PgConnection, shelf: &mut Shelf) -> Result<(), StoreError> {
+    let accounts = || shelf.accounts.values().flatten();
+    let has_grants =
+        |account: &&Account| account.tallies.open_grants > 0 && !shelf.grants.contains_key(&account.id);
+    let granted: Vec<_> = accounts().filter(has_grants).map(|account| account.id.clone()).collect();
+    let has_queue = |account: &&Account| {
+        let waits = account.queued.projects > 0 && account.chain().pool.is_none();
+        waits && !shelf.queues.contains_key(&account.id)
+    };
+    let queues: Vec<_> = accounts().filter(has_queue).map(|account| account.id.clone()).collect();
+    load_grants(connection, &granted, shelf).await?;
     load_queues(connection, &queues, QUEUE_PAGE, shelf).await
 }
 
@@ -89,7 +100,16 @@ pub(super) async fn meet(
             let everyone = load_everyone(connection, shelf).await?;
             shelf.everyone = Some(everyone);
         }
-        Need::Holders(accounts) => load_holders(connection, &accounts, shelf).await?,
+        Need::Holders(mut accounts) => {
+            // With others that are at hand, more each time: where rules of many accounts are crossed in a batch,
+            // each would begin it again.
+            let others = shelf.accounts.iter().filter(|(id, account)| {
+                account.is_some() && !shelf.holders.contains_key(id) && !accounts.contains(id)
+            });
+            accounts
+                .extend(others.map(|(id, _)| id.clone()).take(shelf.holders.len() * 3).collect::<Vec<_>>());
+            load_holders(connection, &accounts, shelf).await?;
+        }
         Need::Grants(account) => load_grants(connection, &[account], shelf).await?,
         Need::Prices(owner) => load_price_lists(connection, &[owner], last_at, shelf).await?,
         Need::Tied(account) => load_tied(connection, &account, shelf).await?,

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::super::StoreError;
 use super::super::rows::{GrantRecord, PriceListRecord, Table};
-use super::{load_accounts, load_organizations, load_projects, texts};
+use super::{load_accounts, load_of_accounts, load_organizations, load_projects, texts};
 use crate::ledger::books::Shelf;
 use crate::ledger::grant::Grant;
 use crate::ledger::ids::{AccountId, OrganizationId, ProjectId};
@@ -93,7 +93,8 @@ pub(super) async fn load_tied(
     Ok(())
 }
 
-/// Loads the projects without a price in credits, with their accounts and the organizations of those.
+/// Loads the projects without a price in credits, with their accounts, the organizations of those, and what
+/// moves with them: for one at a time, each would begin the batch again.
 pub(super) async fn load_unpriced(
     connection: &mut PgConnection,
     last_at: Timestamp,
@@ -117,7 +118,7 @@ pub(super) async fn load_unpriced(
         organizations.into_iter().map(Some).filter(|owner| !shelf.price_lists.contains_key(owner)).collect();
     load_price_lists(connection, &owners, last_at, shelf).await?;
     shelf.unpriced = Some(unpriced);
-    Ok(())
+    load_of_accounts(connection, shelf).await
 }
 
 /// Loads the projects whose holds are stale.
