@@ -50,6 +50,7 @@ create table credit_grant (
 );
 create index credit_grant_open on credit_grant (account_id) where not closed;
 create index credit_grant_due on credit_grant (expires_at) where not closed;
+create index credit_grant_to_warn_of on credit_grant (expires_at) where not closed and not warned;
 
 -- Every version of every price list; without an organization, of the default one.
 create table price_list (

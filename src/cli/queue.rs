@@ -23,8 +23,8 @@ pub(super) enum QueueCommand {
         /// Only the queue of this organization's pool.
         #[arg(long, value_name = "ORGANIZATION", value_parser = parse_organization, conflicts_with = "account")]
         organization: Option<OrganizationId>,
-        /// At most so many of each queue.
-        #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        /// At most so many of each queue; `creditd project list --waiting` lists more, without what unblocks them.
+        #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=200))]
         limit: u32,
     },
 }

@@ -50,10 +50,16 @@ impl Store {
     ) -> Result<Vec<Grant>, StoreError> {
         let rows = sqlx::query_as!(
             GrantRecord,
-            "select log_number, account_id, credits, credits_left, expires_at, warned, closed
-               from credit_grant
-              where not closed and expires_at <= $1 and (not warned or expires_at <= $2)
-              order by expires_at, log_number limit $3",
+            r#"select log_number as "log_number!", account_id as "account_id!", credits as "credits!",
+                      credits_left as "credits_left!", expires_at as "expires_at!", warned as "warned!",
+                      closed as "closed!"
+                 from ((select * from credit_grant
+                         where not closed and expires_at <= $2 order by expires_at, log_number limit $3)
+                       union all
+                       (select * from credit_grant
+                         where not closed and not warned and expires_at > $2 and expires_at <= $1
+                         order by expires_at, log_number limit $3)) due
+                order by expires_at, log_number limit $3"#,
             warned_until.to_offset_date_time(),
             now.to_offset_date_time(),
             limit,
