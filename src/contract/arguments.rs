@@ -20,8 +20,9 @@ fn value<T>(value: &Value, kind: &impl ValueKind<T>) -> Result<T, String> {
     kind.read(&Path::Top, value).map_err(|wrong| wrong.0)
 }
 
+/// What is typed has no blanks at its ends: a reason of blanks alone is none.
 fn text<T>(text: &str, kind: &impl ValueKind<T>) -> Result<T, String> {
-    value(&Value::from(text), kind)
+    value(&Value::from(text.trim()), kind)
 }
 
 /// What is no whole number is left as the text that it is, for the error to show.
