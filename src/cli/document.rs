@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::CommandError;
+use crate::contract::arguments::json_document;
 
 /// More than any list that a command takes.
 const BYTES_MAX: u64 = 1024 * 1024;
@@ -27,7 +28,7 @@ pub(super) fn read(path: &Path) -> Result<Value, CommandError> {
         return toml::from_str(&text).map_err(|error| wrong(format!("it is not TOML: {error}")));
     }
     let hint = "a file in TOML has a name that ends in .toml";
-    serde_json::from_str(&text).map_err(|error| wrong(format!("it is not JSON: {error}; {hint}")))
+    json_document(text.as_bytes()).map_err(|error| wrong(format!("{error}; {hint}")))
 }
 
 /// The member `name` of an object; another document as it is. TOML knows no document that is a list.

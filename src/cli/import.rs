@@ -48,7 +48,13 @@ pub(super) async fn run(args: ImportArgs, config: Option<&Path>, json: bool) -> 
     let in_force = adoption::settings_in_force(&store, &settings).await?;
     note_differing(&in_force.differing);
     let bar = progress_bar();
-    let step = &mut |step| show_step(&bar, step);
+    let mut taken = 0;
+    let step = &mut |step| {
+        if let Step::Applying(done, _) = step {
+            taken = done;
+        }
+        show_step(&bar, step);
+    };
     let checked = match import.check(&in_force.settings, step) {
         Err(AdoptionError::Mistakes(mistakes)) => {
             bar.finish_and_clear();
@@ -62,7 +68,13 @@ pub(super) async fn run(args: ImportArgs, config: Option<&Path>, json: bool) -> 
         false => import.apply(&store, &in_force, checked, step).await,
     };
     bar.finish_and_clear();
-    let imported = imported?;
+    let imported = imported.inspect_err(|_| {
+        if taken > 0 && !args.dry_run {
+            eprintln!(
+                "creditd: {taken} lines were taken before this; run the same import again, and it goes on from there"
+            );
+        }
+    })?;
     match json {
         true => print_json(&as_json(&imported, args.dry_run))?,
         false => print(&show(&args.file, &imported, args.dry_run))?,

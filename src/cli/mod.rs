@@ -188,7 +188,10 @@ impl CommandError {
 
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
-    let Arguments { config, json, command } = Arguments::parse();
+    let Arguments { config, json, command } = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return tell_usage(&error),
+    };
     let config = config.as_deref();
     let done = match command {
         Command::CheckConfig => return check_config::run(config, json),
@@ -224,6 +227,26 @@ pub fn run() -> ExitCode {
             }
             ExitCode::from(error.exit_code())
         }
+    }
+}
+
+/// Prints what is wrong with how the program was called, or the help that was asked for. What was typed is
+/// told again in it: a terminal must not obey it.
+fn tell_usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        error.exit();
+    }
+    let shown = |line: &str| line.chars().map(printable).collect::<String>();
+    let lines: Vec<_> = error.render().to_string().lines().map(shown).collect();
+    eprintln!("{}", lines.join("\n"));
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// A character as a terminal shows it without obeying it.
+fn printable(character: char) -> String {
+    match character.is_control() {
+        true => character.escape_default().to_string(),
+        false => character.to_string(),
     }
 }
 

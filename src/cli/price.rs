@@ -26,7 +26,7 @@ pub(super) enum PriceCommand {
     /// Set prices: the list in force goes on with these in it.
     Set {
         /// What a piece costs, such as video=10.
-        #[arg(value_name = "TYPE=CREDITS", value_parser = arguments::price, required_unless_present = "from_file")]
+        #[arg(value_name = "TYPE=CREDITS", value_parser = arguments::price)]
         prices: Vec<PriceLine>,
         /// Prices in a file: an object of credits by type, in JSON, or in TOML if its name ends in .toml.
         #[arg(long, value_name = "FILE")]
@@ -137,6 +137,10 @@ impl List {
 
 /// The prices that were typed and those of the file together, sorted by type, each type once.
 fn lines(typed: Vec<PriceLine>, file: Option<&Path>) -> Result<Arc<[PriceLine]>, CommandError> {
+    if typed.is_empty() && file.is_none() {
+        let what = "which prices? type TYPE=CREDITS, such as video=10, or name a file of them by --from-file";
+        return Err(CommandError::Usage(what.to_owned()));
+    }
     let mut lines = typed;
     if let Some(path) = file {
         let document = document::member(document::read(path)?, "prices");

@@ -41,6 +41,12 @@ pub(super) async fn run(
     let store = open_store(config).await?;
     match command {
         ProjectCommand::List { account, state, waiting, limit } => {
+            if let Some(account) = &account
+                && store.accounts(Some(account)).await?.is_empty()
+            {
+                let hint = "`creditd account list` shows those that are";
+                return Err(CommandError::Refused(format!("no account {account:?} is known; {hint}")));
+            }
             let filter = ProjectFilter { account, state, waiting, limit: limit.into() };
             let projects = store.projects(&filter).await?;
             note_limit(projects.len(), limit);

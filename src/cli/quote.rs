@@ -27,7 +27,7 @@ pub(super) struct QuoteArgs {
     deliverables: Vec<Deliverable>,
     /// What it costs, where no price list is to say so.
     #[arg(long, value_name = "CREDITS", value_parser = credits, conflicts_with = "deliverables",
-          required_unless_present = "deliverables")]
+          allow_negative_numbers = true)]
     credits: Option<Credits>,
 }
 
@@ -55,6 +55,11 @@ pub(super) async fn run(
     config: Option<&Path>,
     json: bool,
 ) -> Result<(), CommandError> {
+    if credits.is_none() && deliverables.is_empty() {
+        let what =
+            "what is to be quoted? --deliverable TYPE=COUNT says what is to be made, --credits what it costs";
+        return Err(CommandError::Usage(what.to_owned()));
+    }
     let (store, settings) = open_store_and_settings(config).await?;
     let price = match credits {
         Some(credits) => Price::Credits(credits),

@@ -25,6 +25,7 @@ use crate::store::Store;
 /// known "revision" (or "time"), "credits" or "deliverables", "final_credits" and "name". Exits with 1 where
 /// anything differs. With --json, each difference is an object on a line of its own, and the sums come last.
 #[derive(Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct ReconcileArgs {
     /// One JSON object a line.
     file: PathBuf,
@@ -43,9 +44,13 @@ pub(super) struct ReconcileArgs {
     /// Who repairs; the login name, if this is left out.
     #[arg(long, requires = "repair", value_parser = arguments::actor)]
     actor: Option<Arc<str>>,
-    /// Repair by releasing what projects hold that aren't in FILE, too.
-    #[arg(long, requires = "repair", conflicts_with = "partial")]
+    /// Repair by releasing what projects hold that aren't in FILE, too. A file that was cut off would release
+    /// what runs: look at the differences first, then say --yes.
+    #[arg(long, requires_all = ["repair", "yes"], conflicts_with = "partial")]
     release_unknown: bool,
+    /// FILE is complete, and what it lacks may be released.
+    #[arg(long, requires = "release_unknown")]
+    yes: bool,
     /// Show at most so many differences; all of them are counted.
     #[arg(long, value_name = "COUNT", default_value_t = 1000)]
     limit: usize,
@@ -80,6 +85,11 @@ pub(super) async fn run(args: ReconcileArgs, config: Option<&Path>, json: bool) 
         }
         list => list?,
     };
+    if list.projects == 0 && what.account.is_none() {
+        bar.finish_and_clear();
+        let what = format!("{} lists no project; is it the right file?", args.file.display());
+        return Err(CommandError::Usage(format!("{what} nothing was compared")));
+    }
     let work = Work { what, list, store, settings: in_force.settings, bar, limit: args.limit, json };
     let mut sums = work.compare("summary").await?;
     if let Some(repair) = repair.filter(|_| sums.differing > 0) {

@@ -84,16 +84,18 @@ fn events_of(file: &Path) -> Result<Vec<DemoMessage>, CommandError> {
         true => io::read_to_string(io::stdin()),
         false => fs::read_to_string(file),
     };
-    let text = read.map_err(|error| CommandError::Refused(format!("{}: {error}", file.display())))?;
+    let text = read.map_err(|error| CommandError::Usage(format!("{}: {error}", file.display())))?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines.map(|(place, line)| event_of(line, file, place + 1)).collect()
 }
 
 fn event_of(line: &str, file: &Path, number: usize) -> Result<DemoMessage, CommandError> {
-    let event: Value = serde_json::from_str(line).map_err(|error| {
-        CommandError::Refused(format!("{}, line {number}: {error}; nothing was published", file.display()))
-    })?;
-    let message_type = event.get("type").and_then(Value::as_str).unwrap_or_default();
+    let event: Option<Value> = serde_json::from_str(line).ok();
+    let Some(message_type) = event.as_ref().and_then(|event| event.get("type")).and_then(Value::as_str)
+    else {
+        let what = "expected a CloudEvent in structured mode, with a type; nothing was published";
+        return Err(CommandError::Usage(format!("{}, line {number}: {what}", file.display())));
+    };
     let (name, _version) = message_type.rsplit_once(".v").unwrap_or((message_type, ""));
     let content_type = "application/cloudevents+json";
     Ok(DemoMessage { routing_key: name.to_owned(), content_type, body: line.as_bytes().to_vec() })

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::facts::{ACTOR_CHARS_MAX, KINDS, MODES, NAME_CHARS_MAX, POLICIES, REASON_CHARS_MAX};
+use super::json;
 use super::kinds::{self, Kind as ValueKind, credits_from, id, one_of};
 use super::lists::{AlertRules, Prices, priced_type};
 use super::places::{Path, quoted};
@@ -28,6 +29,12 @@ fn text<T>(text: &str, kind: &impl ValueKind<T>) -> Result<T, String> {
 /// What is no whole number is left as the text that it is, for the error to show.
 fn number<T>(text: &str, kind: &impl ValueKind<T>) -> Result<T, String> {
     value(&text.parse::<i64>().map_or_else(|_| Value::from(text), Value::from), kind)
+}
+
+/// A document in JSON. As in messages, no member may stand in it twice: nobody could say which one counts.
+pub fn json_document(text: &[u8]) -> Result<Value, String> {
+    let document = json::parse(text, &Path::Top).map_err(|error| format!("it is not JSON: {error}"))?;
+    document.flaw.map_or(Ok(document.value), |flaw| Err(flaw.wrong.0))
 }
 
 /// An account's id; not a pool's.

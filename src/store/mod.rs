@@ -49,7 +49,7 @@ pub use reports::{
 };
 pub use retention::{Removable, Removed};
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 pub use standing::{OverLimit, ParkedGroup, Standing, Waiting};
 pub use verify::{Finding, Progress, Verification};
@@ -112,7 +112,7 @@ impl Store {
     /// more.
     async fn unreachable(&self, error: sqlx::Error) -> StoreError {
         let error = match error {
-            sqlx::Error::PoolTimedOut => match self.options.connect().await {
+            sqlx::Error::PoolTimedOut => match connect(&self.options).await {
                 Ok(connection) => {
                     connection.close().await.ok();
                     sqlx::Error::PoolTimedOut
@@ -133,6 +133,15 @@ impl Store {
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// Connects, or says that the server gave no answer. What is given up here is no more than an attempt to
+/// connect, of which no pool and no transaction knows.
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await.unwrap_or_else(|_| {
+        let what = format!("it gave no answer within {} s", CONNECT_TIMEOUT.as_secs());
+        Err(std::io::Error::new(std::io::ErrorKind::TimedOut, what).into())
+    })
 }
 
 /// No connection could be had by `options`.

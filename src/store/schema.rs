@@ -6,9 +6,9 @@ use std::str::FromStr;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
+use sqlx::{AssertSqlSafe, Connection, Row};
 
-use super::{StoreError, unreachable};
+use super::{StoreError, connect, unreachable};
 
 static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 
@@ -63,7 +63,7 @@ pub async fn migrate(
     let owner = PgConnectOptions::from_str(owner_url.unwrap_or(runtime_url).expose_secret())?;
     let owner_is_runtime = owner.get_username() == runtime_role;
     let owner = owner.options([("search_path", schema)]);
-    let mut connection = owner.connect().await.map_err(|error| unreachable(&owner, error))?;
+    let mut connection = connect(&owner).await.map_err(|error| unreachable(&owner, error))?;
 
     let quoted = quote(schema);
     execute(&mut connection, format!("create schema if not exists {quoted}")).await?;

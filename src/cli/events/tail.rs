@@ -80,6 +80,7 @@ pub(super) async fn run(arguments: &TailArgs, config: Option<&Path>, json: bool)
     let interrupted =
         interruption().map_err(|error| CommandError::System { what: "listening for signals", error })?;
     let store = open_store(config).await?;
+    refuse_unknown(&store, arguments).await?;
     let filter = LogFilter {
         account: arguments.account.clone(),
         organization: arguments.organization.clone(),
@@ -158,6 +159,23 @@ fn interruption() -> io::Result<Arc<AtomicBool>> {
         signal_hook::flag::register(signal, interrupted.clone())?;
     }
     Ok(interrupted)
+}
+
+/// Nothing would ever come of what isn't there.
+async fn refuse_unknown(store: &Store, arguments: &TailArgs) -> Result<(), CommandError> {
+    if let Some(account) = &arguments.account
+        && store.accounts(Some(account)).await?.is_empty()
+    {
+        let hint = "`creditd account list` shows those that are";
+        return Err(CommandError::Refused(format!("no account {account:?} is known; {hint}")));
+    }
+    if let Some(organization) = &arguments.organization
+        && store.organizations(Some(organization)).await?.is_empty()
+    {
+        let hint = "`creditd organization list` shows those that are";
+        return Err(CommandError::Refused(format!("no organization {organization:?} is known; {hint}")));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

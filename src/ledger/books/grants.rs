@@ -140,8 +140,10 @@ impl Books<'_> {
             let (from, to) = (Side::Available, Side::Outside);
             let movement = Movement { kind: EntryKind::Expiry, from, to, credits };
             self.book(&due.account_id, &movement, None, input)?;
-            self.place_on_account(&due.account_id, input)?;
         }
+        // Where the grant was over when it came, it raised the total and placed nothing; and where credits are
+        // consumed not all of it leaves again.
+        self.place_on_account(&due.account_id, input)?;
         Ok(Outcome::Applied)
     }
 

@@ -170,3 +170,17 @@ fn a_list_that_cannot_be_used_is_told_line_by_line() {
         assert!(told.contains(expected), "{expected}\n{told}");
     }
 }
+
+#[test]
+fn a_list_of_nothing_is_taken_for_a_mistake() {
+    let world = books();
+    let file = write(&world, "list.jsonl", &[]);
+    let repair = ["--repair", "--reason", "r", "--actor", "a", "--release-unknown", "--yes"];
+    for more in [&[][..], &repair] {
+        let output = on(&world, "reconcile", &file, more);
+        assert_eq!(output.status.code(), Some(2), "{more:?}");
+        assert!(said(&output).contains("lists no project; is it the right file?"), "{}", said(&output));
+    }
+    let commands = world.number("select count(*) from creditd.inbox where source = 'creditd/cli'");
+    assert_eq!(commands, 0, "nothing was released");
+}

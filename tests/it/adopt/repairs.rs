@@ -51,7 +51,8 @@ fn a_repair_tells_the_ledger_what_it_lacks_and_the_second_comparison_is_clean() 
         world.rows("select distinct actor, note from creditd.inbox where source = 'creditd/cli'");
     assert_eq!(audit, [("kim".to_owned(), "moved over".to_owned())]);
 
-    let (code, told, sums) = reconcile(&world, &list(), &[&REPAIR[..], &["--release-unknown"]].concat());
+    let (code, told, sums) =
+        reconcile(&world, &list(), &[&REPAIR[..], &["--release-unknown", "--yes"]].concat());
     assert_eq!((code, &sums["differing"]), (Some(0), &json!(0)), "{told:?}");
     assert_eq!(state(&world, "lost"), stands("agency", "released_by_operator", 0));
     let before = world.number("select log_last from creditd.ledger");
@@ -101,7 +102,8 @@ fn what_cannot_be_repaired_is_refused_with_what_to_do() {
     assert!(detail.ends_with("by `creditd import` or by a command, and run this again"), "{detail}");
 
     let file = super::write(&world, "list.jsonl", &lines);
-    let wrong: [(&[&str], &str); 4] = [
+    let wrong: [(&[&str], &str); 5] = [
+        (&["--repair", "--reason", "r", "--actor", "a", "--release-unknown"], "--yes"),
         (&["--repair"], "--reason <REASON>"),
         (&["--repair", "--reason", "", "--actor", "a"], "expected a text of 1 to 1024 characters"),
         (&["--release-unknown"], "--repair"),

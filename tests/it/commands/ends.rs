@@ -146,3 +146,25 @@ fn a_command_ends_well_when_nobody_reads_what_it_prints() {
         assert!(said.is_empty(), "{arguments:?}: {said}");
     }
 }
+
+#[test]
+fn a_server_that_accepts_and_says_nothing_is_away_too() {
+    let mut world = World::unmigrated();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = format!("postgres://creditd:secret@{}/creditd", silent.local_addr().unwrap());
+    world.set("CREDITD__DATABASE__URL", &nobody);
+    world.set("CREDITD__DATABASE__OWNER_URL", &nobody);
+    for command in [&["account", "list"][..], &["migrate"]] {
+        let (code, said) = world.failure(command);
+        assert_eq!(code, 3, "{command:?}: {said}");
+        assert!(said.contains("it gave no answer within 5 s"), "{command:?}: {said}");
+    }
+}
+
+#[test]
+fn what_is_typed_wrong_is_told_without_a_terminal_obeying_it() {
+    let world = World::unmigrated();
+    let (code, said) = world.failure(&["account", "set", "film", "--name", "x\u{1b}[31mred"]);
+    assert_eq!(code, 2);
+    assert!(said.contains("\\u{1b}[31mred") && !said.contains('\u{1b}'), "{said:?}");
+}

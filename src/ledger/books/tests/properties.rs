@@ -235,7 +235,9 @@ fn command() -> impl Strategy<Value = Said> {
         1 => hold().prop_map(|hold| (None, Fact::HoldRetried(hold))),
         1 => close,
         2 => account_message(),
+        1 => organization_message(),
         1 => credits_message(),
+        1 => prices_message(),
         1 => project_message(),
     ]
 }

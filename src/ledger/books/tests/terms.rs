@@ -356,6 +356,20 @@ fn a_grant_that_ended_before_it_came_lets_nothing_start() {
 }
 
 #[test]
+fn what_stays_of_a_grant_that_ended_before_it_came_counts_for_those_who_wait() {
+    let mut story = Story::new();
+    story.say(1, standalone("payg", 2, Mode::Consume, OnInsufficient::Queue));
+    story.say(1, project("p", "payg", Some("started"), Some(2)));
+    story.say(2, standalone("payg", 0, Mode::Consume, OnInsufficient::Queue));
+    story.say(1, project("q", "payg", Some("started"), Some(1)));
+    let granted = grant(&story, "payg", 1, 0);
+    story.let_pass_unseen(1);
+    story.say(0, granted);
+    assert_eq!(story.world.balance("payg"), (1, 2, 0), "nothing was available to leave");
+    assert!(!story.world.projects[&project_id("q")].claim.unwrap().aside, "an account of one can carry it");
+}
+
+#[test]
 fn what_is_due_on_the_pool_that_an_account_comes_to_is_applied_before_it_comes() {
     let mut story = Story::new();
     story.say(1, organization("org", 0));
