@@ -102,6 +102,8 @@ fn a_quote_says_what_would_come_of_a_brief_and_changes_nothing() {
     ] {
         assert_eq!(world.failure(wrong).0, 2, "{wrong:?}");
     }
+    let (_, said) = world.failure(&["quote", "--account", "film"]);
+    assert!(said.contains("--deliverable TYPE=COUNT"), "{said}");
     let (code, said) = world.failure(&["quote", "--account", "nobody", "--credits", "1"]);
     assert!(code == 1 && said.contains("no account \"nobody\" is known"), "{said}");
     assert!(daemon.stop().success());

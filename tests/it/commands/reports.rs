@@ -115,6 +115,7 @@ fn programs_get_a_project_of_each_state_as_documented() {
     let waiting_first = ["growing", "waiting", "done", "draft", "large", "unpriced"];
     assert_eq!(ids(&["--account", "studio"]), waiting_first, "in the order of the queue, then of their ids");
     assert_eq!(ids(&["--account", "studio", "--limit", "1"]), ["growing"]);
-    assert_eq!(ids(&["--account", "nobody"]).len(), 0);
+    let (code, said) = world.failure(&["project", "list", "--account", "nobody"]);
+    assert!(code == 1 && said.contains("no account \"nobody\" is known"), "{said}");
     assert!(daemon.stop().success());
 }

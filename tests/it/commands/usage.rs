@@ -6,7 +6,7 @@ use crate::support::World;
 fn a_mistake_in_a_command_ends_with_2_and_says_what_was_found_and_what_is_expected() {
     let world = World::unmigrated();
     let reason = ["--reason", "why", "--actor", "ops"];
-    let wrong: [(&[&str], &str); 26] = [
+    let wrong: [(&[&str], &str); 25] = [
         (&["account", "open", "a b"], "allowed are A-Z a-z 0-9 . _ : @ / -"),
         (&["account", "open", "pool:acme"], "for the pool itself type --organization acme"),
         (&["account", "open", "x", "--kind", "pool"], "expected one of standalone, connected, integrated"),
@@ -31,7 +31,6 @@ fn a_mistake_in_a_command_ends_with_2_and_says_what_was_found_and_what_is_expect
         (&["price", "set", "video"], "expected TYPE=CREDITS such as video=10, found \"video\""),
         (&["price", "set", "video=1", "video=2"], "\"video\" has two prices, 1 and 2"),
         (&["price", "set"], "--from-file"),
-        (&["quote", "--account", "x"], "--deliverable TYPE=COUNT"),
         (
             &["price", "set", "video=1", "--effective", "2020-01-01T00:00:00Z"],
             "is over; expected a time after",
