@@ -1,6 +1,7 @@
 //! What must hold of the books, example by example and as properties over tiny spaces.
 
 mod alerts;
+mod checks;
 mod claims;
 mod holds;
 mod moves;
