@@ -162,10 +162,9 @@ impl Import {
         step: &mut dyn FnMut(Step),
     ) -> Result<Imported, AdoptionError> {
         if in_force.ledger_is_new
-            && let Adoption::OrderDiffers(stored) = adopt(store, &in_force.settings).await?
+            && let Adoption::OrderDiffers(differ) = adopt(store, &in_force.settings).await?
         {
-            let ours = in_force.settings.order;
-            return Err(AdoptionError::OrderDiffers { ours, stored });
+            return Err(differ.into());
         }
         let settings = in_force.settings.clone();
         let mut way = Way { to: To::Ledger(store), settings, messages_max: self.messages_max };

@@ -14,8 +14,9 @@ pub use lines::{FileError, LineFile};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::batch::settings::OrderDiffers;
 use crate::config::Config;
-use crate::ledger::settings::{Order, Settings};
+use crate::ledger::settings::Settings;
 use crate::store::{Remedy, Store, StoreError};
 
 /// The most mistakes of a file that are kept to be told; the others are counted.
@@ -33,18 +34,9 @@ pub enum AdoptionError {
     /// Lines of the file can't be used.
     #[error("{} of {} lines can't be used", .0.count, .0.lines)]
     Mistakes(Mistakes),
-    /// The ledger goes by another order than the configuration.
-    #[error(
-        "order is {:?} in the settings, and the ledger goes by {:?}; it is fixed for a ledger's life: set it \
-         back, or use another database.schema",
-        .ours.as_str(), .stored.as_str()
-    )]
-    OrderDiffers {
-        /// The configuration's.
-        ours: Order,
-        /// The ledger's.
-        stored: Order,
-    },
+    /// The ledger goes by another order.
+    #[error(transparent)]
+    Order(#[from] OrderDiffers),
 }
 
 /// What is wrong with a file.
@@ -86,7 +78,7 @@ pub async fn settings_in_force(store: &Store, config: &Config) -> Result<InForce
         return Ok(InForce { settings: Arc::new(ours), ledger_is_new: true, differing: Vec::new() });
     };
     if stored.order != ours.order {
-        return Err(AdoptionError::OrderDiffers { ours: ours.order, stored: stored.order });
+        return Err(OrderDiffers { ours: ours.order, stored: stored.order }.into());
     }
     let differing = differing(&stored, &ours);
     Ok(InForce { settings: Arc::new(stored), ledger_is_new: false, differing })

@@ -10,6 +10,20 @@ use crate::ledger::own::Own;
 use crate::ledger::settings::{Order, Settings};
 use crate::store::{Batch, Decided, InboxRow, Received, Store, StoreError};
 
+/// The ledger goes by another order than the settings, and that is fixed for its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "order is {:?} in the settings, and the ledger goes by {:?}; it is fixed for a ledger's life: set it back, or \
+     use another database.schema",
+    .ours.as_str(), .stored.as_str()
+)]
+pub struct OrderDiffers {
+    /// The settings'.
+    pub ours: Order,
+    /// The ledger's.
+    pub stored: Order,
+}
+
 /// What came of setting them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Adoption {
@@ -18,8 +32,8 @@ pub(crate) enum Adoption {
         /// Whether entries or notices were written.
         wrote_log: bool,
     },
-    /// The ledger goes by another order, and that is fixed for its life.
-    OrderDiffers(Order),
+    /// It can't be done.
+    OrderDiffers(OrderDiffers),
 }
 
 /// Makes `settings` the ledger's, if they aren't.
@@ -31,9 +45,9 @@ pub(crate) async fn adopt(store: &Store, settings: &Arc<Settings>) -> Result<Ado
             return Ok(Adoption::Adopted { wrote_log: false });
         }
         Some(stored) if stored.order != settings.order => {
-            let order = stored.order;
+            let differ = OrderDiffers { ours: settings.order, stored: stored.order };
             batch.roll_back().await?;
-            return Ok(Adoption::OrderDiffers(order));
+            return Ok(Adoption::OrderDiffers(differ));
         }
         _ => {}
     }

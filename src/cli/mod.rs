@@ -163,7 +163,7 @@ impl CommandError {
             | CommandError::Daemon(DaemonError::Config(_) | DaemonError::Order(_))
             | CommandError::Usage(_)
             | CommandError::Adoption(
-                AdoptionError::File(_) | AdoptionError::Mistakes(_) | AdoptionError::OrderDiffers { .. },
+                AdoptionError::File(_) | AdoptionError::Mistakes(_) | AdoptionError::Order(_),
             ) => 2,
             CommandError::Store(error) | CommandError::Adoption(AdoptionError::Store(error))
                 if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) =>

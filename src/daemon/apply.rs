@@ -14,12 +14,12 @@ use super::due::apply_due;
 use super::health::{Health, Part};
 use super::intake::{Link, Received, beating};
 use super::progress::Heartbeat;
-use crate::batch::settings::{Adoption, adopt};
+use crate::batch::settings::{Adoption, OrderDiffers, adopt};
 use crate::batch::{self, Arrival, Attempt, Committed, Offers, TRIES_ALONE_MAX};
 use crate::broker::DeliveryTag;
 use crate::clock;
 use crate::contract::inbound::known_types;
-use crate::ledger::settings::{Order, Settings};
+use crate::ledger::settings::Settings;
 use crate::store::{ParkedRow, Remedy, Store, StoreError};
 
 /// How often due parked messages are looked for without being told.
@@ -27,22 +27,13 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Why the loop gave up.
 #[derive(Debug, thiserror::Error)]
-pub enum ApplyError {
+pub(super) enum ApplyError {
     /// The database says something that trying again won't change.
     #[error("{0}")]
     Store(#[from] StoreError),
     /// The ledger goes by another order.
-    #[error(
-        "order is {:?} in the settings, and the ledger goes by {:?}; it is fixed for a ledger's life: set it \
-         back, or use another database.schema",
-        .ours.as_str(), .stored.as_str()
-    )]
-    OrderDiffers {
-        /// The settings'.
-        ours: Order,
-        /// The ledger's.
-        stored: Order,
-    },
+    #[error(transparent)]
+    Order(#[from] OrderDiffers),
 }
 
 /// What the loop works with.
@@ -341,9 +332,7 @@ impl Apply {
                     }
                     return Ok(());
                 }
-                Ok(Adoption::OrderDiffers(stored)) => {
-                    return Err(ApplyError::OrderDiffers { ours: self.settings.order, stored });
-                }
+                Ok(Adoption::OrderDiffers(differ)) => return Err(differ.into()),
                 Err(error) if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) => {
                     if !self.wait(&error, &mut backoff, &CancellationToken::new()).await {
                         return Ok(());

@@ -15,6 +15,7 @@ use super::progress::Progress;
 use super::relay::Relay;
 use super::retention::Retention;
 use super::{backoff::Backoff, intake, signals};
+use crate::batch::settings::OrderDiffers;
 use crate::broker::{self, BrokerSettings};
 use crate::config::{Config, ConfigError, Topology};
 use crate::ledger::settings::{Order, Settings};
@@ -34,7 +35,7 @@ pub enum DaemonError {
     Config(#[from] ConfigError),
     /// The ledger goes by another order.
     #[error(transparent)]
-    Order(ApplyError),
+    Order(#[from] OrderDiffers),
     /// The ledger can't be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -183,9 +184,7 @@ async fn open(
 async fn check(store: &Store, ours: Order) -> Result<(), DaemonError> {
     store.check().await?;
     match store.settings().await? {
-        (Some(stored), _) if stored.order != ours => {
-            Err(DaemonError::Order(ApplyError::OrderDiffers { ours, stored: stored.order }))
-        }
+        (Some(stored), _) if stored.order != ours => Err(OrderDiffers { ours, stored: stored.order }.into()),
         _ => Ok(()),
     }
 }
@@ -233,7 +232,7 @@ fn applied(ended: Result<Result<(), ApplyError>, tokio::task::JoinError>) -> Res
     match ended {
         Ok(Ok(())) => Ok(()),
         Ok(Err(ApplyError::Store(error))) => Err(DaemonError::Store(error)),
-        Ok(Err(error @ ApplyError::OrderDiffers { .. })) => Err(DaemonError::Order(error)),
+        Ok(Err(ApplyError::Order(differ))) => Err(differ.into()),
         Err(_) => Err(DaemonError::Ended("apply")),
     }
 }
