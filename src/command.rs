@@ -111,7 +111,7 @@ async fn give_if(
 
 /// Says what would come of a command, on a snapshot: nothing is locked or kept.
 pub async fn preview(store: &Store, settings: &Arc<Settings>, order: &Order) -> Result<Answer, StoreError> {
-    let mut snapshot = store.preview().await?;
+    let mut snapshot = store.look().await?;
     let input = order.clone().into_input(clock::now().max(snapshot.last_at()));
     match snapshot.decide(std::slice::from_ref(&input), settings).await? {
         Decided::Refused(refusal) => Ok(Answer::Refused(refusal)),

@@ -18,7 +18,7 @@ use crate::ledger::price::PricedLine;
 use crate::ledger::project::{Project, State};
 use crate::ledger::settings::{Effect, Settings};
 use crate::ledger::unblock::Waiting;
-use crate::store::{Decided, Preview, Store, StoreError, UnblockingRow};
+use crate::store::{Decided, Snapshot, Store, StoreError, UnblockingRow};
 
 /// How much of a queue is looked at to say what would unblock a claim at its end.
 const CLAIMS_MAX: usize = 1000;
@@ -115,8 +115,8 @@ pub async fn quote(
     account_id: &AccountId,
     price: &Price,
 ) -> Result<Quote, QuoteError> {
-    let mut snapshot = store.preview().await?;
-    let before = snapshot.accounts(account_id).await?;
+    let mut snapshot = store.look().await?;
+    let before = snapshot.chain(account_id).await?;
     let Some(account) = before.first() else {
         let hint = "`creditd account list` shows those that are";
         return Err(QuoteError::Refused(format!("no account \"{account_id}\" is known; {hint}")));
@@ -187,7 +187,7 @@ fn brief(
 }
 
 async fn verdict(
-    snapshot: &mut Preview,
+    snapshot: &mut Snapshot,
     changes: &Changes,
     lines: &[PricedLine],
 ) -> Result<Verdict, StoreError> {
@@ -216,7 +216,7 @@ async fn verdict(
 
 /// What would unblock a claim at the end of its queue; not said where that is longer than is looked at.
 async fn unblocking(
-    snapshot: &mut Preview,
+    snapshot: &mut Snapshot,
     claim: &HoldBody,
     chain: Chain,
 ) -> Result<Option<UnblockingRow>, StoreError> {
@@ -224,7 +224,7 @@ async fn unblocking(
     if queue.standing.waiting.len() == CLAIMS_MAX {
         return Ok(None);
     }
-    for account in snapshot.accounts(&chain.account).await? {
+    for account in snapshot.chain(&chain.account).await? {
         queue.standing.room.insert(account.id.clone(), account.balance.available() - account.floor());
     }
     let (project_id, growth, aside) = (claim.project_id.clone(), claim.credits, claim.aside.is_some());

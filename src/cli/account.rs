@@ -14,7 +14,7 @@ use crate::ledger::account::{Kind, Mode, OnInsufficient};
 use crate::ledger::credits::Credits;
 use crate::ledger::ids::{AccountId, OrganizationId};
 use crate::ledger::input::{AccountFact, Existence, Fact};
-use crate::store::{AccountRow, Store};
+use crate::store::{AccountFilter, AccountRow, Store};
 
 #[derive(Subcommand)]
 pub(super) enum AccountCommand {
@@ -124,7 +124,8 @@ pub(super) async fn run(
 ) -> Result<(), CommandError> {
     let (object, fact, how) = match command {
         AccountCommand::List => {
-            let accounts = open_store(config).await?.accounts(None).await?;
+            let accounts =
+                open_store(config).await?.look().await?.accounts(&AccountFilter::default()).await?;
             return if json { print_json(&accounts) } else { print(&list(&accounts)) };
         }
         AccountCommand::Show { account_id } => {
@@ -155,13 +156,13 @@ pub(super) async fn run(
 pub(super) async fn known(store: &Store, account_id: &str) -> Result<AccountRow, CommandError> {
     let hint = "`creditd account list` shows those that are";
     let unknown = || CommandError::Refused(format!("no account {account_id:?} is known; {hint}"));
-    store.accounts(Some(account_id)).await?.into_iter().next().ok_or_else(unknown)
+    store.look().await?.account(account_id).await?.ok_or_else(unknown)
 }
 
 /// Says, where programs don't read it, which of what was set makes no difference as the account is.
 async fn note_what_does_not_count(store: &Store, fact: &AccountFact) -> Result<(), CommandError> {
     let id = &fact.account_id;
-    let account = store.accounts(Some(id.as_str())).await?.into_iter().next();
+    let account = store.look().await?.account(id.as_str()).await?;
     let kind = fact.kind.map(Kind::as_str).or(account.as_ref().map(|account| account.kind.as_str()));
     let kind = kind.unwrap_or(Kind::Standalone.as_str());
     let policy = fact.on_insufficient.map(OnInsufficient::as_str);

@@ -86,7 +86,11 @@ pub(super) async fn run(
             if let Some(organization) = &organization {
                 organization::known(&store, organization).await?;
             }
-            let mut raised = store.raised(account.as_deref(), organization.as_deref()).await?;
+            let mut raised = store
+                .look()
+                .await?
+                .raised(account.as_deref(), organization.as_deref(), None, i64::MAX)
+                .await?;
             raised.retain(|row| severity.as_deref().is_none_or(|wanted| name(row.severity) == wanted));
             if json { print_json(&raised) } else { print(&list(&raised)) }
         }
@@ -138,12 +142,12 @@ async fn lists(
         (Some(account), _) => account::known(&store, account).await?.organization_id,
         (None, Some(organization)) => Some(organization::known(&store, organization).await?.organization_id),
         (None, None) => {
-            let own = store.own_rules(None).await?;
+            let own = store.look().await?.own_rules(None).await?;
             return Ok([vec![of_settings], own, vec![built_in]].concat());
         }
     };
     // Farther first: the nearest is the last.
-    let own = store.own_rules(Some((account, inherits_from.as_deref()))).await?;
+    let own = store.look().await?.own_rules(Some((account, inherits_from.as_deref()))).await?;
     let nearest = own.into_iter().next_back().unwrap_or(of_settings);
     Ok(vec![nearest, built_in])
 }

@@ -121,7 +121,7 @@ async fn balances(store: &Store, fact: &Fact, log: &[LogLine]) -> Result<Vec<End
     let mut balances: Vec<_> = accounts.into_iter().map(ended).collect();
     let Some(subject) = subject(store, fact).await? else { return Ok(balances) };
     if !balances.iter().any(|told| told.account_id == subject)
-        && let Some(row) = store.accounts(Some(&subject)).await?.first()
+        && let Some(row) = store.look().await?.account(&subject).await?
     {
         balances.push(Ends { account_id: subject, balance: row.balance() });
     }
@@ -133,7 +133,9 @@ async fn subject(store: &Store, fact: &Fact) -> Result<Option<String>, CommandEr
     Ok(match (fact, fact.subject()) {
         (Fact::Organization(fact), _) => Some(AccountId::pool_of(&fact.organization_id).to_string()),
         (_, (Some(account), _)) => Some(account.to_string()),
-        (_, (None, Some(project))) => store.project(project.as_str()).await?.map(|row| row.account_id),
+        (_, (None, Some(project))) => {
+            store.look().await?.project(project.as_str()).await?.map(|row| row.account_id)
+        }
         (_, (None, None)) => None,
     })
 }

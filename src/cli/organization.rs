@@ -83,7 +83,7 @@ pub(super) async fn run(
 ) -> Result<(), CommandError> {
     let (object, fact, how) = match command {
         OrganizationCommand::List => {
-            let organizations = open_store(config).await?.organizations(None).await?;
+            let organizations = open_store(config).await?.look().await?.organizations(None, i64::MAX).await?;
             return if json { print_json(&organizations) } else { print(&list(&organizations)) };
         }
         OrganizationCommand::Show { organization_id } => {
@@ -109,7 +109,7 @@ pub(super) async fn run(
 pub(super) async fn known(store: &Store, organization_id: &str) -> Result<OrganizationRow, CommandError> {
     let hint = "`creditd organization list` shows those that are";
     let unknown = || CommandError::Refused(format!("no organization {organization_id:?} is known; {hint}"));
-    store.organizations(Some(organization_id)).await?.into_iter().next().ok_or_else(unknown)
+    store.look().await?.organization(organization_id).await?.ok_or_else(unknown)
 }
 
 fn list(organizations: &[OrganizationRow]) -> String {

@@ -168,7 +168,7 @@ async fn change(giver: &Giver, fact: Fact, config: Option<&Path>, json: bool) ->
     };
     let given = give(giver, Existence::Any, fact, config, json).await?;
     let organization = organization.as_ref().map(OrganizationId::as_str);
-    let versions = given.store.price_lists(organization).await?;
+    let versions = given.store.look().await?.price_lists(organization).await?;
     let mine = versions.iter().position(|version| version.id == *given.key.id);
     if let (Some(place), false) = (mine, json) {
         let changes = changes(&versions, place);
@@ -192,11 +192,11 @@ async fn list(
     json: bool,
 ) -> Result<(), CommandError> {
     let store = open_store(config).await?;
-    let default = store.price_lists(None).await?;
+    let default = store.look().await?.price_lists(None).await?;
     let own = match organization {
         Some(id) => {
             organization::known(&store, id.as_str()).await?;
-            store.price_lists(Some(id.as_str())).await?
+            store.look().await?.price_lists(Some(id.as_str())).await?
         }
         None => Vec::new(),
     };
@@ -237,7 +237,7 @@ async fn history(
     if let Some(id) = organization {
         organization::known(&store, id.as_str()).await?;
     }
-    let versions = store.price_lists(organization.map(OrganizationId::as_str)).await?;
+    let versions = store.look().await?.price_lists(organization.map(OrganizationId::as_str)).await?;
     if json {
         return print_json(&versions);
     }

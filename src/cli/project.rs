@@ -38,22 +38,23 @@ pub(super) async fn run(
     config: Option<&Path>,
     json: bool,
 ) -> Result<(), CommandError> {
-    let store = open_store(config).await?;
+    let mut snapshot = open_store(config).await?.look().await?;
     match command {
         ProjectCommand::List { account, state, waiting, limit } => {
             if let Some(account) = &account
-                && store.accounts(Some(account)).await?.is_empty()
+                && snapshot.account(account).await?.is_none()
             {
                 let hint = "`creditd account list` shows those that are";
                 return Err(CommandError::Refused(format!("no account {account:?} is known; {hint}")));
             }
-            let filter = ProjectFilter { account, state, waiting, limit: limit.into() };
-            let projects = store.projects(&filter).await?;
+            let filter =
+                ProjectFilter { account, state, waiting, limit: limit.into(), ..ProjectFilter::default() };
+            let projects = snapshot.projects(&filter).await?;
             note_limit(projects.len(), limit);
             if json { print_json(&projects) } else { print(&list(&projects)) }
         }
         ProjectCommand::Show { project_id } => {
-            let Some(project) = store.project(&project_id).await? else {
+            let Some(project) = snapshot.project(&project_id).await? else {
                 let hint = "`creditd project list` shows those that are";
                 return Err(CommandError::Refused(format!("no project {project_id:?} is known; {hint}")));
             };

@@ -44,12 +44,12 @@ pub(super) async fn run(
 ) -> Result<(), CommandError> {
     let QueueCommand::List { account, organization, limit } = command;
     let store = open_store(config).await?;
-    let mut snapshot = store.preview().await?;
+    let mut snapshot = store.look().await?;
     let asked = account.or_else(|| organization.as_ref().map(AccountId::pool_of));
     let queues = match &asked {
         None => snapshot.queues().await?,
         Some(account) => {
-            let known = snapshot.accounts(account).await?;
+            let known = snapshot.chain(account).await?;
             let Some(known) = known.first() else {
                 let hint = "`creditd account list` shows those that are";
                 return Err(CommandError::Refused(format!("no account \"{account}\" is known; {hint}")));

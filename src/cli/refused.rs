@@ -42,8 +42,8 @@ pub(super) async fn tell(
     let mut in_use = InUse { projects: Vec::new(), more: 0 };
     let mut instead = None;
     if let Some(account) = in_use_on {
-        in_use = store.in_use(account.as_str(), SHOWN_MAX).await?;
-        let row = store.accounts(Some(account.as_str())).await?.into_iter().next();
+        in_use = store.look().await?.in_use(account.as_str(), SHOWN_MAX).await?;
+        let row = store.look().await?.account(account.as_str()).await?;
         instead = row.and_then(|row| accepted(&order.fact, &row));
     }
     if json {

@@ -12,15 +12,13 @@ use super::parked::{self, Parcel, ParkedRow};
 use super::rows::Table;
 use super::standing::{self, Standing};
 use super::{Store, StoreError, load, save};
-use crate::ledger::account::Account;
 use crate::ledger::books::{Books, Changes, Decision, LedgerState, Need, Shelf, Stop};
 use crate::ledger::entry::LogNumber;
-use crate::ledger::ids::{AccountId, MessageKey, ProjectId};
+use crate::ledger::ids::{MessageKey, ProjectId};
 use crate::ledger::inbox::Inbox;
-use crate::ledger::input::{Deliverable, Input};
+use crate::ledger::input::Input;
 use crate::ledger::moment::Timestamp;
 use crate::ledger::outcome::Refusal;
-use crate::ledger::price::PricedLine;
 use crate::ledger::project::{Project, Ticket};
 use crate::ledger::settings::Settings;
 
@@ -30,26 +28,19 @@ pub struct Batch {
     ledger: LedgerRow,
 }
 
-/// A snapshot on which inputs can be decided to see what would come of them. Nothing is locked, and nothing
-/// is kept.
-pub struct Preview {
-    snapshot: Transaction<'static, Postgres>,
-    ledger: LedgerRow,
-}
-
 /// What the ledger's row says.
-struct LedgerRow {
-    settings: Option<Arc<Settings>>,
+pub(super) struct LedgerRow {
+    pub(super) settings: Option<Arc<Settings>>,
     settings_number: i64,
-    log_last: LogNumber,
+    pub(super) log_last: LogNumber,
     ticket_last: Ticket,
     price_list_last: i64,
-    last_at: Timestamp,
+    pub(super) last_at: Timestamp,
 }
 
 impl LedgerRow {
     /// The ledger's state as the core takes it; `settings` decide where none are stored.
-    fn state(&self, settings: &Arc<Settings>) -> LedgerState {
+    pub(super) fn state(&self, settings: &Arc<Settings>) -> LedgerState {
         LedgerState {
             settings: self.settings.clone().unwrap_or_else(|| settings.clone()),
             settings_number: self.settings_number,
@@ -97,18 +88,6 @@ impl Store {
         };
         let ledger = lock(&mut transaction).await?;
         Ok(Batch { transaction, ledger })
-    }
-
-    /// A snapshot of the ledger as it is now, to see what would come of inputs.
-    pub async fn preview(&self) -> Result<Preview, StoreError> {
-        let mut snapshot = self.snapshot().await?;
-        let row = sqlx::query_as!(
-            LedgerRecord,
-            "select log_last, ticket_last, price_list_last, settings, settings_number, last_at from ledger"
-        )
-        .fetch_one(&mut *snapshot)
-        .await?;
-        Ok(Preview { snapshot, ledger: row.try_into()? })
     }
 
     /// The settings that decide, if any were set, and how often they were.
@@ -237,66 +216,8 @@ impl Batch {
     }
 }
 
-impl Preview {
-    /// As [`Batch::decide`]; nothing comes of it.
-    pub async fn decide(
-        &mut self,
-        inputs: &[Input],
-        settings: &Arc<Settings>,
-    ) -> Result<Decided, StoreError> {
-        decide(&mut self.snapshot, &self.ledger, inputs, settings).await
-    }
-
-    /// The lines of a price for `account` at `now`; `None` where there is no such account.
-    pub async fn price_lines(
-        &mut self,
-        account: &AccountId,
-        deliverables: &[Deliverable],
-        now: Timestamp,
-        settings: &Arc<Settings>,
-    ) -> Result<Option<Vec<PricedLine>>, StoreError> {
-        let last_at = self.ledger.last_at;
-        let state = self.ledger.state(settings);
-        let mut shelf = Shelf::default();
-        load::load_accounts(&mut self.snapshot, &[account.clone()].into(), &mut shelf).await?;
-        let Some(found) = shelf.accounts.get(account).cloned().flatten() else { return Ok(None) };
-        loop {
-            let priced = Books::open(&shelf, state.clone()).price_lines(&found, deliverables, now);
-            match priced {
-                Ok(lines) => return Ok(Some(lines)),
-                Err(need) => load::meet(&mut self.snapshot, need, last_at, &mut shelf).await?,
-            }
-        }
-    }
-
-    /// An account, and its pool after it; nothing where there is no such account.
-    pub async fn accounts(&mut self, account: &AccountId) -> Result<Vec<Account>, StoreError> {
-        let mut shelf = Shelf::default();
-        load::load_accounts(&mut self.snapshot, &[account.clone()].into(), &mut shelf).await?;
-        let Some(found) = shelf.accounts.remove(account).flatten() else { return Ok(Vec::new()) };
-        let chain = found.chain();
-        load::load_accounts(&mut self.snapshot, &chain.pool.iter().cloned().collect(), &mut shelf).await?;
-        let pool = chain.pool.and_then(|pool| shelf.accounts.remove(&pool).flatten());
-        Ok(std::iter::once(found).chain(pool).collect())
-    }
-
-    /// The settings that decide; `None` in a new ledger that no daemon has set up yet.
-    pub fn settings(&self) -> Option<&Arc<Settings>> {
-        self.ledger.settings.as_ref()
-    }
-
-    pub(super) fn connection(&mut self) -> &mut PgConnection {
-        &mut self.snapshot
-    }
-
-    /// The time of the last input.
-    pub fn last_at(&self) -> Timestamp {
-        self.ledger.last_at
-    }
-}
-
 /// Loads what `inputs` touch, and decides them; where that needs more, loads it and begins again.
-async fn decide(
+pub(super) async fn decide(
     connection: &mut PgConnection,
     row: &LedgerRow,
     inputs: &[Input],
@@ -321,13 +242,13 @@ async fn decide(
 }
 
 /// The columns of the ledger's row.
-struct LedgerRecord {
-    log_last: i64,
-    ticket_last: i64,
-    price_list_last: i64,
-    settings: Option<Value>,
-    settings_number: i64,
-    last_at: OffsetDateTime,
+pub(super) struct LedgerRecord {
+    pub(super) log_last: i64,
+    pub(super) ticket_last: i64,
+    pub(super) price_list_last: i64,
+    pub(super) settings: Option<Value>,
+    pub(super) settings_number: i64,
+    pub(super) last_at: OffsetDateTime,
 }
 
 impl TryFrom<LedgerRecord> for LedgerRow {

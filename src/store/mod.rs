@@ -25,6 +25,7 @@ mod retention;
 mod rows;
 mod save;
 pub mod schema;
+mod snapshot;
 mod standing;
 mod verify;
 mod versions;
@@ -32,7 +33,7 @@ mod versions;
 use std::str::FromStr;
 use std::time::Duration;
 
-pub use batch::{Batch, Decided, Preview, Received};
+pub use batch::{Batch, Decided, Received};
 pub use comparison::Comparison;
 pub use error::{Remedy, StoreError};
 pub use events::{LogFilter, Span};
@@ -44,11 +45,12 @@ pub use parked_desk::{Desk, Discard, OfferResult, ParkedFilter, ParkedSummary, R
 pub use queue::{ClaimRow, LoadedQueue, QueueReport, UnblockingRow};
 pub use relay::{Lease, RelayStatus};
 pub use reports::{
-    AccountRow, GrantRow, InUse, MessageFate, OrganizationRow, PriceListRow, ProjectFilter, ProjectRow,
-    RaisedRow, RulesOf, RulesRow,
+    AccountFilter, AccountRow, GrantRow, InUse, MessageFate, OrganizationRow, PriceListRow, ProjectFilter,
+    ProjectRow, RaisedRow, RulesOf, RulesRow,
 };
 pub use retention::{Removable, Removed};
 use secrecy::{ExposeSecret, SecretString};
+pub use snapshot::Snapshot;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 pub use standing::{OverLimit, ParkedGroup, Standing, Waiting};

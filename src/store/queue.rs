@@ -4,9 +4,8 @@
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::batch::Preview;
 use super::rows::Table;
-use super::{StoreError, load};
+use super::{Snapshot, StoreError, load};
 use crate::ledger::account::{Account, Chain, Mode};
 use crate::ledger::balance::Queued;
 use crate::ledger::books::Shelf;
@@ -103,7 +102,7 @@ pub struct LoadedQueue {
     owner: AccountId,
 }
 
-impl Preview {
+impl Snapshot {
     /// The accounts in whose queues something waits, in the order of their ids.
     pub async fn queues(&mut self) -> Result<Vec<AccountId>, StoreError> {
         let owners = sqlx::query_scalar!(

@@ -7,7 +7,7 @@ mod grants;
 mod holds;
 mod prices;
 
-pub use accounts::{AccountRow, OrganizationRow};
+pub use accounts::{AccountFilter, AccountRow, OrganizationRow};
 pub use alerts::{RaisedRow, RulesOf, RulesRow};
 pub use grants::GrantRow;
 pub use holds::InUse;
@@ -18,7 +18,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::parked_desk::{ParkedColumns, ParkedSummary};
-use super::{LogLine, Store, StoreError};
+use super::{LogLine, Snapshot, Store, StoreError};
 use crate::ledger::entry::LogNumber;
 use crate::ledger::moment::Timestamp;
 
@@ -48,6 +48,10 @@ pub struct ProjectRow {
     pub wanted: i64,
     /// Since when it waits for credits, if it does.
     pub waiting_since: Option<Timestamp>,
+    /// Since when it is in its status.
+    pub status_since: Option<Timestamp>,
+    /// Since when it holds credits in its status for longer than that one's limit, if it does.
+    pub stale_since: Option<Timestamp>,
 }
 
 /// Which projects to list.
@@ -55,10 +59,14 @@ pub struct ProjectRow {
 pub struct ProjectFilter {
     /// Of this account.
     pub account: Option<String>,
+    /// Of this organization's accounts.
+    pub organization: Option<String>,
     /// In this state.
     pub state: Option<String>,
     /// Only those that wait for credits.
     pub waiting: bool,
+    /// Only those after this id.
+    pub after: Option<String>,
     /// At most so many.
     pub limit: i64,
 }
@@ -105,6 +113,8 @@ struct ProjectColumns {
     state: String,
     wanted: i64,
     waiting_since: Option<OffsetDateTime>,
+    status_since: Option<OffsetDateTime>,
+    stale_since: Option<OffsetDateTime>,
 }
 
 impl From<ProjectColumns> for ProjectRow {
@@ -120,17 +130,19 @@ impl From<ProjectColumns> for ProjectRow {
             state: row.state,
             wanted: row.wanted,
             waiting_since: row.waiting_since.map(Timestamp::cut),
+            status_since: row.status_since.map(Timestamp::cut),
+            stale_since: row.stale_since.map(Timestamp::cut),
         }
     }
 }
 
-impl Store {
+impl Snapshot {
     /// Projects: those that wait first, by their place, then by id.
-    pub async fn projects(&self, filter: &ProjectFilter) -> Result<Vec<ProjectRow>, StoreError> {
+    pub async fn projects(&mut self, filter: &ProjectFilter) -> Result<Vec<ProjectRow>, StoreError> {
         let rows = sqlx::query_as!(
             ProjectColumns,
             "select project_id, account_id, name, status, price_credits, held, consumed, state, wanted,
-                    waiting_since
+                    waiting_since, status_since, stale_since
                from project
               where ($1::text is null or account_id = $1) and ($2::text is null or state = $2)
                 and (not $3::boolean or ticket is not null)
@@ -140,25 +152,53 @@ impl Store {
             filter.waiting,
             filter.limit,
         )
-        .fetch_all(&self.pool)
+        .fetch_all(self.connection())
+        .await?;
+        Ok(rows.into_iter().map(Into::into).collect())
+    }
+
+    /// A page of projects, in the order of their ids.
+    pub async fn projects_by_id(&mut self, filter: &ProjectFilter) -> Result<Vec<ProjectRow>, StoreError> {
+        let rows = sqlx::query_as!(
+            ProjectColumns,
+            "select project_id, account_id, name, status, price_credits, held, consumed, state, wanted,
+                    waiting_since, status_since, stale_since
+               from project
+              where ($1::text is null or account_id = $1) and ($2::text is null or state = $2)
+                and (not $3::boolean or ticket is not null)
+                and ($4::text is null or account_id in (select account.account_id from account
+                                                         where account.organization_id = $4
+                                                           and account.kind <> 'standalone'))
+                and ($5::text is null or project_id > $5)
+              order by project_id limit $6",
+            filter.account,
+            filter.state,
+            filter.waiting,
+            filter.organization,
+            filter.after,
+            filter.limit,
+        )
+        .fetch_all(self.connection())
         .await?;
         Ok(rows.into_iter().map(Into::into).collect())
     }
 
     /// One project.
-    pub async fn project(&self, id: &str) -> Result<Option<ProjectRow>, StoreError> {
+    pub async fn project(&mut self, id: &str) -> Result<Option<ProjectRow>, StoreError> {
         let row = sqlx::query_as!(
             ProjectColumns,
             "select project_id, account_id, name, status, price_credits, held, consumed, state, wanted,
-                    waiting_since
+                    waiting_since, status_since, stale_since
                from project where project_id = $1",
             id,
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(self.connection())
         .await?;
         Ok(row.map(Into::into))
     }
+}
 
+impl Store {
     /// What became of the message `id` of `source`; `None` where nothing is known of it.
     pub async fn message_fate(&self, source: &str, id: &str) -> Result<Option<MessageFate>, StoreError> {
         let row = sqlx::query!(

@@ -164,13 +164,13 @@ fn interruption() -> io::Result<Arc<AtomicBool>> {
 /// Nothing would ever come of what isn't there.
 async fn refuse_unknown(store: &Store, arguments: &TailArgs) -> Result<(), CommandError> {
     if let Some(account) = &arguments.account
-        && store.accounts(Some(account)).await?.is_empty()
+        && store.look().await?.account(account).await?.is_none()
     {
         let hint = "`creditd account list` shows those that are";
         return Err(CommandError::Refused(format!("no account {account:?} is known; {hint}")));
     }
     if let Some(organization) = &arguments.organization
-        && store.organizations(Some(organization)).await?.is_empty()
+        && store.look().await?.organization(organization).await?.is_none()
     {
         let hint = "`creditd organization list` shows those that are";
         return Err(CommandError::Refused(format!("no organization {organization:?} is known; {hint}")));

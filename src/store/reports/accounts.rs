@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::PgConnection;
 
 use super::super::rows::Table;
-use super::super::{Store, StoreError};
+use super::super::{Snapshot, StoreError};
 use crate::ledger::alert::Raised;
 use crate::ledger::balance::Queued;
 use crate::ledger::credits::Credits;
@@ -62,6 +61,40 @@ pub struct AccountRow {
     pub stale_holds: i64,
     /// The alert rules that are raised.
     pub alerts: Vec<Raised>,
+    /// The numbers last given to its events: where who follows them begins.
+    pub sequences: SequencesRow,
+}
+
+/// The `sequence` that each kind of an account's events has come to; 0 where there was none.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct SequencesRow {
+    /// Of `credits.balance_changed`: the number of its entries.
+    pub balance_changed: i64,
+    /// Of `credits.alert`.
+    pub alert: i64,
+    /// Of `credits.hold`.
+    pub hold: i64,
+    /// Of `credits.transfer_rejected`.
+    pub transfer_rejected: i64,
+}
+
+/// Which accounts to list.
+#[derive(Clone, Debug)]
+pub struct AccountFilter {
+    /// Only this one.
+    pub only: Option<String>,
+    /// Only those of these organizations, their pools among them.
+    pub organizations: Option<Vec<String>>,
+    /// Only those after this id.
+    pub after: Option<String>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+impl Default for AccountFilter {
+    fn default() -> Self {
+        Self { only: None, organizations: None, after: None, limit: i64::MAX }
+    }
 }
 
 impl AccountRow {
@@ -122,6 +155,10 @@ struct AccountColumns {
     open_grants: i64,
     stale_holds: i64,
     raised: Value,
+    entries: i64,
+    alerts: i64,
+    holds: i64,
+    transfers_rejected: i64,
 }
 
 impl TryFrom<AccountColumns> for AccountRow {
@@ -155,68 +192,92 @@ impl TryFrom<AccountColumns> for AccountRow {
             open_grants: row.open_grants,
             stale_holds: row.stale_holds,
             alerts: Table("account").json("raised", row.raised)?,
+            sequences: SequencesRow {
+                balance_changed: row.entries,
+                alert: row.alerts,
+                hold: row.holds,
+                transfer_rejected: row.transfers_rejected,
+            },
         })
     }
 }
 
-/// Accounts in the order of their ids: all or one; all of organizations, or of one.
-async fn account_rows(
-    connection: &mut PgConnection,
-    only: Option<&str>,
-    of_organizations: bool,
-    organization: Option<&str>,
-) -> Result<Vec<AccountRow>, StoreError> {
-    let rows = sqlx::query_as!(
-        AccountColumns,
-        r#"select account.account_id, account.kind, account.organization_id, account.name,
-                  case when account.kind = 'pool' then organization.contact else account.contact end as contact,
-                  account.mode,
-                  coalesce(account.on_insufficient,
-                           case account.mode when 'recycle' then 'queue' else 'reject' end)
-                      as "on_insufficient!",
-                  account.overdraft_limit, account.closed, account.capacity, account.allocation, account.plan,
-                  account.total, account.held, account.consumed, account.promised,
-                  pool.total - pool.held - pool.consumed as pool_available,
-                  account.queued_projects, account.queued_credits, account.open_grants, account.stale_holds,
-                  account.raised
-             from account
-             left join account pool on account.kind = 'integrated'
-                                   and pool.account_id = 'pool:' || account.organization_id
-             left join organization on account.kind = 'pool'
-                                   and organization.organization_id = account.organization_id
-            where ($1::text is null or account.account_id = $1)
-              and (not $2::boolean
-                   or (account.kind <> 'standalone' and account.organization_id is not null
-                       and ($3::text is null or account.organization_id = $3)))
-            order by account.account_id"#,
-        only,
-        of_organizations,
-        organization,
-    )
-    .fetch_all(connection)
-    .await?;
-    rows.into_iter().map(TryInto::try_into).collect()
-}
-
-impl Store {
-    /// All accounts, or one, in the order of their ids.
-    pub async fn accounts(&self, only: Option<&str>) -> Result<Vec<AccountRow>, StoreError> {
-        let mut connection = self.pool.acquire().await?;
-        account_rows(&mut connection, only, false, None).await
+impl Snapshot {
+    /// Accounts, in the order of their ids.
+    pub async fn accounts(&mut self, filter: &AccountFilter) -> Result<Vec<AccountRow>, StoreError> {
+        let rows = sqlx::query_as!(
+            AccountColumns,
+            r#"select account.account_id, account.kind, account.organization_id, account.name,
+                      case when account.kind = 'pool' then organization.contact else account.contact end
+                          as contact,
+                      account.mode,
+                      coalesce(account.on_insufficient,
+                               case account.mode when 'recycle' then 'queue' else 'reject' end)
+                          as "on_insufficient!",
+                      account.overdraft_limit, account.closed, account.capacity, account.allocation,
+                      account.plan, account.total, account.held, account.consumed, account.promised,
+                      pool.total - pool.held - pool.consumed as pool_available,
+                      account.queued_projects, account.queued_credits, account.open_grants,
+                      account.stale_holds, account.raised, account.entries, account.alerts, account.holds,
+                      account.transfers_rejected
+                 from account
+                 left join account pool on account.kind = 'integrated'
+                                       and pool.account_id = 'pool:' || account.organization_id
+                 left join organization on account.kind = 'pool'
+                                       and organization.organization_id = account.organization_id
+                where ($1::text is null or account.account_id = $1)
+                  and ($2::text[] is null or (account.organization_id = any($2) and account.kind <> 'standalone'))
+                  and ($3::text is null or account.account_id > $3)
+                order by account.account_id limit $4"#,
+            filter.only,
+            filter.organizations.as_deref(),
+            filter.after,
+            filter.limit,
+        )
+        .fetch_all(self.connection())
+        .await?;
+        rows.into_iter().map(TryInto::try_into).collect()
     }
 
-    /// All organizations with their accounts, or one, in the order of their ids.
-    pub async fn organizations(&self, only: Option<&str>) -> Result<Vec<OrganizationRow>, StoreError> {
-        let mut snapshot = self.snapshot().await?;
+    /// One account.
+    pub async fn account(&mut self, id: &str) -> Result<Option<AccountRow>, StoreError> {
+        let only = AccountFilter { only: Some(id.to_owned()), ..AccountFilter::default() };
+        Ok(self.accounts(&only).await?.pop())
+    }
+
+    /// Organizations with their accounts, in the order of their ids: `limit` at most, those after `after`.
+    pub async fn organizations(
+        &mut self,
+        after: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<OrganizationRow>, StoreError> {
+        self.organization_rows(None, after, limit).await
+    }
+
+    /// One organization with its accounts.
+    pub async fn organization(&mut self, id: &str) -> Result<Option<OrganizationRow>, StoreError> {
+        Ok(self.organization_rows(Some(id), None, 1).await?.pop())
+    }
+
+    async fn organization_rows(
+        &mut self,
+        only: Option<&str>,
+        after: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<OrganizationRow>, StoreError> {
         let organizations = sqlx::query!(
             "select organization_id, name, contact from organization
-              where $1::text is null or organization_id = $1 order by organization_id",
+              where ($1::text is null or organization_id = $1) and ($2::text is null or organization_id > $2)
+              order by organization_id limit $3",
             only,
+            after,
+            limit,
         )
-        .fetch_all(&mut *snapshot)
+        .fetch_all(self.connection())
         .await?;
-        let accounts = account_rows(&mut snapshot, None, true, only).await?;
-        snapshot.rollback().await?;
+        let ids = organizations.iter().map(|row| row.organization_id.clone()).collect();
+        let of_them = AccountFilter { organizations: Some(ids), ..AccountFilter::default() };
+        let accounts = self.accounts(&of_them).await?;
         let mut rows: Vec<_> = organizations
             .into_iter()
             .map(|row| OrganizationRow {
@@ -231,8 +292,7 @@ impl Store {
             let place = rows.binary_search_by(|row| {
                 Some(row.organization_id.as_str()).cmp(&account.organization_id.as_deref())
             });
-            // An account may name an organization that is not known yet.
-            let Ok(place) = place else { continue };
+            let place = place.expect("only accounts of these organizations were asked for");
             match account.kind.as_str() {
                 "pool" => rows[place].pool = Some(account),
                 _ => rows[place].accounts.push(account),

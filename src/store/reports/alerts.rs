@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::super::rows::Table;
-use super::super::{Store, StoreError};
+use super::super::{Snapshot, StoreError};
 use crate::ledger::alert::{GRANT_EXPIRING, HOLD_STALE, Raised, Rule, Severity};
 use crate::ledger::credits::Credits;
 use crate::ledger::entry::LogNumber;
@@ -55,30 +55,33 @@ pub struct RulesRow {
     pub rules: Vec<Rule>,
 }
 
-impl Store {
+impl Snapshot {
     /// What is raised now, by account and in the order of its rules: of all accounts, of one, or of an
-    /// organization's.
+    /// organization's; of `limit` accounts at most, those after `after`.
     pub async fn raised(
-        &self,
+        &mut self,
         account: Option<&str>,
         organization: Option<&str>,
+        after: Option<&str>,
+        limit: i64,
     ) -> Result<Vec<RaisedRow>, StoreError> {
-        let mut snapshot = self.snapshot().await?;
         let accounts = sqlx::query!(
             "select account_id, case when kind <> 'standalone' then organization_id end as organization_id, raised
                from account
               where raised <> '[]' and ($1::text is null or account_id = $1)
                 and ($2::text is null or (organization_id = $2 and kind <> 'standalone'))
-              order by account_id",
+                and ($3::text is null or account_id > $3)
+              order by account_id limit $4",
             account,
             organization,
+            after,
+            limit,
         )
-        .fetch_all(&mut *snapshot)
+        .fetch_all(self.connection())
         .await?;
         let ids: Vec<_> = accounts.iter().map(|row| row.account_id.clone()).collect();
-        let mut subjects = stale_holds(&mut snapshot, &ids).await?;
-        subjects.extend(expiring_grants(&mut snapshot, &ids).await?);
-        snapshot.rollback().await?;
+        let mut subjects = stale_holds(self.connection(), &ids).await?;
+        subjects.extend(expiring_grants(self.connection(), &ids).await?);
         let mut rows = Vec::new();
         for row in accounts {
             let raised: Vec<Raised> = Table("account").json("raised", row.raised)?;
@@ -100,7 +103,7 @@ impl Store {
     /// The lists of alert rules that organizations and accounts have of their own: all, or those of one account
     /// and one organization.
     pub async fn own_rules(
-        &self,
+        &mut self,
         only: Option<(Option<&str>, Option<&str>)>,
     ) -> Result<Vec<RulesRow>, StoreError> {
         let (account, organization) = only.unwrap_or_default();
@@ -116,7 +119,7 @@ impl Store {
             organization,
             account,
         )
-        .fetch_all(&self.pool)
+        .fetch_all(self.connection())
         .await?;
         let list = |of: &str, id: String, rules: Value| -> Result<RulesRow, StoreError> {
             let of = if of == "account" { RulesOf::Account } else { RulesOf::Organization };

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::super::{Store, StoreError};
+use super::super::{Snapshot, StoreError};
 use crate::ledger::moment::Timestamp;
 
 /// A grant with a term, as it stands.
@@ -61,11 +61,11 @@ impl From<GrantColumns> for GrantRow {
     }
 }
 
-impl Store {
+impl Snapshot {
     /// Grants with a term, of all accounts or of one, soonest expiry first; those that are over only with
     /// `also_closed`.
     pub async fn grants(
-        &self,
+        &mut self,
         account: Option<&str>,
         also_closed: bool,
         limit: i64,
@@ -81,7 +81,7 @@ impl Store {
             also_closed,
             limit,
         )
-        .fetch_all(&self.pool)
+        .fetch_all(self.connection())
         .await?;
         Ok(rows.into_iter().map(Into::into).collect())
     }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::super::{Store, StoreError};
+use super::super::{Snapshot, StoreError};
 use super::{ProjectColumns, ProjectRow};
 
 /// The projects that hold an account's credits or wait for them.
@@ -14,30 +14,28 @@ pub struct InUse {
     pub more: i64,
 }
 
-impl Store {
+impl Snapshot {
     /// Who uses the credits of `account`, a pool's members too, `limit` projects at most.
-    pub async fn in_use(&self, account: &str, limit: i64) -> Result<InUse, StoreError> {
-        let mut snapshot = self.snapshot().await?;
+    pub async fn in_use(&mut self, account: &str, limit: i64) -> Result<InUse, StoreError> {
         let rows = sqlx::query_as!(
             ProjectColumns,
             "select project_id, account_id, name, status, price_credits, held, consumed, state, wanted,
-                    waiting_since
+                    waiting_since, status_since, stale_since
                from project
               where (chain_account = $1 or chain_pool = $1) and (held > 0 or ticket is not null)
               order by held desc, case when held = 0 then ticket end, project_id limit $2",
             account,
             limit,
         )
-        .fetch_all(&mut *snapshot)
+        .fetch_all(self.connection())
         .await?;
         let count = sqlx::query_scalar!(
             r#"select count(*) as "count!" from project
                 where (chain_account = $1 or chain_pool = $1) and (held > 0 or ticket is not null)"#,
             account,
         )
-        .fetch_one(&mut *snapshot)
+        .fetch_one(self.connection())
         .await?;
-        snapshot.rollback().await?;
         let projects: Vec<ProjectRow> = rows.into_iter().map(Into::into).collect();
         let more = count - i64::try_from(projects.len()).unwrap_or(count);
         Ok(InUse { projects, more })

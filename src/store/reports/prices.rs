@@ -7,7 +7,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::super::rows::Table;
-use super::super::{Store, StoreError};
+use super::super::{Snapshot, StoreError};
 use crate::ledger::input::PriceLine;
 use crate::ledger::moment::Timestamp;
 
@@ -65,10 +65,10 @@ impl TryFrom<PriceListColumns> for PriceListRow {
     }
 }
 
-impl Store {
+impl Snapshot {
     /// The versions of an organization's own price list, or of the default one, in the order in which they are
     /// in force: of those that have started, the last.
-    pub async fn price_lists(&self, organization: Option<&str>) -> Result<Vec<PriceListRow>, StoreError> {
+    pub async fn price_lists(&mut self, organization: Option<&str>) -> Result<Vec<PriceListRow>, StoreError> {
         let rows = sqlx::query_as!(
             PriceListColumns,
             r#"select number, organization_id, arrived_at, starts_at, prices, cause_source, cause_id,
@@ -78,7 +78,7 @@ impl Store {
                 where coalesce(organization_id, '') = coalesce($1, '') order by starts_at, number"#,
             organization,
         )
-        .fetch_all(&self.pool)
+        .fetch_all(self.connection())
         .await?;
         rows.into_iter().map(TryInto::try_into).collect()
     }
