@@ -7,6 +7,7 @@
 //!
 //! "DESIGN 1.1" in a comment is that section of `docs/design.md`.
 
+pub mod access;
 pub mod adoption;
 mod batch;
 pub mod broker;
@@ -16,8 +17,9 @@ pub mod command;
 pub mod config;
 pub mod contract;
 pub mod daemon;
+pub mod http;
 pub mod ledger;
 pub mod logging;
-pub mod quote;
+pub mod report;
 pub mod sandbox;
 pub mod store;

@@ -67,7 +67,7 @@ pub(super) async fn run(
     let store = open_store(config).await?;
     match command {
         ParkedCommand::List { filter, done, summary: true, limit: _ } => {
-            let counts = store.parked_counts(&filter.filter(), done).await?;
+            let counts = store.look().await?.parked_counts(&filter.filter(), done).await?;
             if json { print_json(&counts) } else { print(&summary(&counts)) }
         }
         ParkedCommand::List { filter, done, summary: false, limit } => {

@@ -113,7 +113,7 @@ fn short_of(claim: &ClaimRow) -> String {
 /// What would unblock a claim, in a line.
 pub(super) fn unblocked_by(unblocking: &UnblockingRow) -> String {
     match unblocking {
-        UnblockingRow::Settling { projects, credits } => settling(projects, &credits.to_string()),
+        UnblockingRow::Settling { projects, credits, .. } => settling(projects, &credits.to_string()),
         UnblockingRow::MoreCredits { account_id, credits } => {
             format!("{credits} credits more on {account_id}, beside all that runs")
         }

@@ -12,7 +12,7 @@ use crate::ledger::credits::Credits;
 use crate::ledger::ids::AccountId;
 use crate::ledger::input::{Deliverable, Price};
 use crate::ledger::notice::{HoldBody, Obstacle};
-use crate::quote::{Quote, QuoteError, QuotedAlert, QuotedLine, Verdict, quote};
+use crate::report::quote::{Quote, QuoteError, QuotedAlert, QuotedLine, Verdict, quote};
 
 /// The most pieces of one type, as messages may name them.
 const QUANTITY_MAX: i64 = 1_000_000;
@@ -65,10 +65,12 @@ pub(super) async fn run(
         Some(credits) => Price::Credits(credits),
         None => Price::Deliverables(deliverables.into()),
     };
-    let quoted = quote(&store, &Arc::new(settings), &account, &price).await.map_err(|error| match error {
-        QuoteError::Store(error) => CommandError::Store(error),
-        QuoteError::Refused(why) => CommandError::Refused(why),
-    })?;
+    let mut snapshot = store.look().await?;
+    let quoted =
+        quote(&mut snapshot, &Arc::new(settings), &account, &price).await.map_err(|error| match error {
+            QuoteError::Store(error) => CommandError::Store(error),
+            QuoteError::Refused(why) => CommandError::Refused(why),
+        })?;
     if json { print_json(&quoted) } else { print(&show(&quoted)) }
 }
 

@@ -18,14 +18,18 @@ use super::{backoff::Backoff, intake, signals};
 use crate::batch::settings::OrderDiffers;
 use crate::broker::{self, BrokerSettings};
 use crate::config::{Config, ConfigError, Topology};
+use crate::http::{self, ServerError, Site};
 use crate::ledger::settings::{Order, Settings};
 use crate::logging::LogHandle;
+use crate::report::Reports;
 use crate::store::{Remedy, Store, StoreError, StoreSettings};
 
 /// Above a statement's timeout and the longest pause between two tries.
 const BEAT_LIMIT: Duration = Duration::from_mins(1);
 /// The apply loop, the relay, retention, and one for looking.
 const CONNECTIONS_MAX: u32 = 4;
+/// For those who read by HTTP: apart from the daemon's own, so that no reader makes a message wait.
+const READERS_MAX: u32 = 6;
 
 /// Why the daemon ended other than by being told to.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +43,9 @@ pub enum DaemonError {
     /// The ledger can't be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The HTTP port can't be served.
+    #[error(transparent)]
+    Http(#[from] ServerError),
     /// The operating system refused something.
     #[error("{what}: {error}")]
     System {
@@ -103,6 +110,8 @@ pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), D
         let (notifier, progress) = (notifier.clone(), progress.clone());
         tokio::spawn(async move { notify::watch(&notifier, &progress, interval).await });
     }
+    let http_stop = CancellationToken::new();
+    let http = answer(&config, settings.clone(), http_stop.clone()).await?;
     // Servers that are away are waited for; that is no failed start.
     notifier.ready();
     if !open(&store, &settings, &health, &stop).await? {
@@ -150,11 +159,31 @@ pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), D
     let relay = tokio::spawn(relay.run());
     let retention = tokio::spawn(retention.run());
     let ended = supervise(intake, apply, relay, retention, &stop, &relay_stop, &notifier).await;
+    http_stop.cancel();
+    http.await.map_err(|_| DaemonError::Ended("http"))?;
     store.close().await;
     if ended.is_ok() {
         info!("stopped");
     }
     ended
+}
+
+/// Answers by HTTP until told to stop. It begins before the servers are reached, so that it can say that they
+/// aren't.
+async fn answer(
+    config: &Config,
+    settings: Arc<Settings>,
+    stop: CancellationToken,
+) -> Result<JoinHandle<()>, DaemonError> {
+    let store = Store::new(&StoreSettings { connections_max: READERS_MAX, ..config.store_settings() })?;
+    let listener = http::bind(config.http.listen).await?;
+    let address = listener.local_addr().map_err(|error| DaemonError::System { what: "listening", error })?;
+    info!(%address, "answering HTTP");
+    let site = Site { reports: Reports::new(store.clone(), settings) };
+    Ok(tokio::spawn(async move {
+        http::serve(listener, Arc::new(site), stop).await;
+        store.close().await;
+    }))
 }
 
 /// Waits for the database, and refuses a ledger that this daemon can't work on. `false` if it was told to

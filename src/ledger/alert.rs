@@ -236,7 +236,7 @@ impl Measured {
 }
 
 /// A rule that is raised for an account, as the ledger remembers it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Raised {
     /// The rule's name.
     pub name: Arc<str>,

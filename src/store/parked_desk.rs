@@ -4,13 +4,14 @@
 //! Who changes rows here locks the ledger's row first, as those do who decide messages: so nothing is
 //! discarded while a daemon applies it, and there is no other order of locks to keep.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{Postgres, Transaction};
 use time::OffsetDateTime;
 
 use super::rows::Table;
-use super::{Store, StoreError};
+use super::{Snapshot, Store, StoreError};
 use crate::ledger::moment::Timestamp;
 
 /// A parked message, told in a line.
@@ -83,7 +84,7 @@ impl ParkedFilter {
 }
 
 /// How many messages are parked for a reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ReasonCount {
     /// The reason.
     pub reason: String,
@@ -165,6 +166,42 @@ pub struct Desk {
     transaction: Transaction<'static, Postgres>,
 }
 
+impl Snapshot {
+    /// How many messages are parked for each reason, most first: those that nothing was done about yet, or
+    /// with `done` the others.
+    pub async fn parked_counts(
+        &mut self,
+        filter: &ParkedFilter,
+        done: bool,
+    ) -> Result<Vec<ReasonCount>, StoreError> {
+        let rows = sqlx::query!(
+            r#"select reason, count(*) as "messages!", count(*) filter (where due and done_at is null) as "due!",
+                      min(received_at) as "oldest!", min(parked_id) as "first_id!", max(parked_id) as "last_id!"
+                 from parked
+                where (done_at is not null) = $5
+                  and ($1::text is null or reason = $1) and ($2::text is null or type = $2)
+                  and ($3::text is null or waits_for = $3) and ($4::timestamptz is null or received_at < $4)
+                group by reason order by 2 desc, 1"#,
+            filter.reason,
+            filter.message_type,
+            filter.waits_for,
+            filter.before(),
+            done,
+        )
+        .fetch_all(self.connection())
+        .await?;
+        let counted = rows.into_iter().map(|row| ReasonCount {
+            reason: row.reason,
+            messages: row.messages,
+            due: row.due,
+            oldest: Timestamp::cut(row.oldest),
+            first_id: row.first_id,
+            last_id: row.last_id,
+        });
+        Ok(counted.collect())
+    }
+}
+
 impl Store {
     /// Parked messages, oldest first, `limit` at most: those that nothing was done about yet, or with `done`
     /// the others.
@@ -193,40 +230,6 @@ impl Store {
         .fetch_all(&self.pool)
         .await?;
         Ok(rows.into_iter().map(Into::into).collect())
-    }
-
-    /// How many messages are parked for each reason, most first: those that nothing was done about yet, or
-    /// with `done` the others.
-    pub async fn parked_counts(
-        &self,
-        filter: &ParkedFilter,
-        done: bool,
-    ) -> Result<Vec<ReasonCount>, StoreError> {
-        let rows = sqlx::query!(
-            r#"select reason, count(*) as "messages!", count(*) filter (where due and done_at is null) as "due!",
-                      min(received_at) as "oldest!", min(parked_id) as "first_id!", max(parked_id) as "last_id!"
-                 from parked
-                where (done_at is not null) = $5
-                  and ($1::text is null or reason = $1) and ($2::text is null or type = $2)
-                  and ($3::text is null or waits_for = $3) and ($4::timestamptz is null or received_at < $4)
-                group by reason order by 2 desc, 1"#,
-            filter.reason,
-            filter.message_type,
-            filter.waits_for,
-            filter.before(),
-            done,
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        let counted = rows.into_iter().map(|row| ReasonCount {
-            reason: row.reason,
-            messages: row.messages,
-            due: row.due,
-            oldest: Timestamp::cut(row.oldest),
-            first_id: row.first_id,
-            last_id: row.last_id,
-        });
-        Ok(counted.collect())
     }
 
     /// One parked message, with its envelope (routing key, content type, headers, properties) and its body.

@@ -1,6 +1,7 @@
 //! Queues as people ask about them: who waits, how long, for how many credits, and what would unblock it.
 //! Members are named as `--json` shows them.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::PgConnection;
 
@@ -20,7 +21,7 @@ use crate::ledger::unblock::{Running, Standing, Unblocking, Waiting};
 const RUNNING_MAX: i64 = 1000;
 
 /// A queue with claims in it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct QueueReport {
     /// The account whose queue it is: a pool, or an account with a plan of its own.
     pub queue: AccountId,
@@ -31,7 +32,7 @@ pub struct QueueReport {
 }
 
 /// A claim that waits.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ClaimRow {
     /// Its place in the queue, from 1.
     pub position: i64,
@@ -60,7 +61,7 @@ pub struct ClaimRow {
 }
 
 /// What would unblock a claim.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "by")]
 pub enum UnblockingRow {
     /// These projects being settled.
@@ -69,6 +70,9 @@ pub enum UnblockingRow {
         projects: Vec<Holder>,
         /// What they hold together, in credits.
         credits: Credits,
+        /// How many of them are others' and not told to who sees one account alone.
+        #[serde(skip_serializing_if = "is_zero")]
+        projects_of_others: usize,
     },
     /// More credits: not even all that runs being settled would do.
     MoreCredits {
@@ -86,12 +90,29 @@ impl From<Unblocking> for UnblockingRow {
         match unblocking {
             Unblocking::Settling(projects) => {
                 let credits = projects.iter().map(|holder| holder.held).sum();
-                UnblockingRow::Settling { projects, credits }
+                UnblockingRow::Settling { projects, credits, projects_of_others: 0 }
             }
             Unblocking::Lacking { account_id, credits } => UnblockingRow::MoreCredits { account_id, credits },
             Unblocking::LargerPlan => UnblockingRow::LargerPlan,
         }
     }
+}
+
+impl UnblockingRow {
+    /// Counts the projects of other accounts than `own` instead of naming them.
+    pub fn hide_all_but(&mut self, own: &AccountId) {
+        if let UnblockingRow::Settling { projects, projects_of_others, .. } = self {
+            let all = projects.len();
+            projects.retain(|holder| holder.account_id == *own);
+            *projects_of_others += all - projects.len();
+        }
+    }
+}
+
+// serde hands over a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// A queue, its claims' projects and the accounts of those.

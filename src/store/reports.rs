@@ -13,6 +13,7 @@ pub use grants::GrantRow;
 pub use holds::InUse;
 pub use prices::PriceListRow;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -26,7 +27,7 @@ use crate::ledger::moment::Timestamp;
 const PARKED_MAX: i64 = 100;
 
 /// A project as it stands.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ProjectRow {
     /// Its id.
     pub project_id: String,

@@ -66,7 +66,7 @@ async fn discard_named(store: &Store, args: &DiscardArgs, actor: &str) -> Result
 /// Discards what matches, page by page. What is parked meanwhile is left alone.
 async fn discard_matching(store: &Store, args: &DiscardArgs, actor: &str) -> Result<usize, CommandError> {
     let filter = args.filter.filter();
-    let counts = store.parked_counts(&filter, false).await?;
+    let counts = store.look().await?.parked_counts(&filter, false).await?;
     let total: i64 = counts.iter().map(|count| count.messages).sum();
     if total > 1 && !args.yes {
         let reasons: Vec<_> =

@@ -115,7 +115,7 @@ impl<'s> Retry<'s> {
             );
             return Err(CommandError::Refused(told));
         }
-        let counts = store.parked_counts(&filter, false).await?;
+        let counts = store.look().await?.parked_counts(&filter, false).await?;
         let through = counts.iter().map(|count| count.last_id).max().unwrap_or(0);
         let (lasting, helped): (Vec<_>, Vec<_>) =
             counts.iter().partition(|count| instead(&count.reason).is_some());

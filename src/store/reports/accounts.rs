@@ -1,5 +1,6 @@
 //! Accounts and organizations as they stand.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -11,7 +12,7 @@ use crate::ledger::credits::Credits;
 use crate::ledger::notice::ShownBalance;
 
 /// An account as it stands.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct AccountRow {
     /// Its id.
     pub account_id: String,
@@ -66,7 +67,7 @@ pub struct AccountRow {
 }
 
 /// The `sequence` that each kind of an account's events has come to; 0 where there was none.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 pub struct SequencesRow {
     /// Of `credits.balance_changed`: the number of its entries.
     pub balance_changed: i64,
@@ -118,7 +119,7 @@ impl AccountRow {
 }
 
 /// An organization as it stands.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct OrganizationRow {
     /// Its id.
     pub organization_id: String,

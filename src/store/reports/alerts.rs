@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ use crate::ledger::moment::Timestamp;
 use crate::ledger::notice::SubjectKind;
 
 /// A rule that is raised for an account.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct RaisedRow {
     /// For which account.
     pub account_id: String,
@@ -31,7 +32,7 @@ pub struct RaisedRow {
 }
 
 /// Whose list of alert rules it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RulesOf {
     /// The settings that decide.
@@ -45,7 +46,7 @@ pub enum RulesOf {
 }
 
 /// A list of alert rules.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct RulesRow {
     /// Where it comes from.
     pub of: RulesOf,

@@ -1,5 +1,6 @@
 //! Grants with a term.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -7,7 +8,7 @@ use super::super::{Snapshot, StoreError};
 use crate::ledger::moment::Timestamp;
 
 /// A grant with a term, as it stands.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct GrantRow {
     /// The log number of its entry.
     pub grant: i64,

@@ -1,12 +1,13 @@
 //! Who uses an account's credits, where they stand in the way of something.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::{Snapshot, StoreError};
 use super::{ProjectColumns, ProjectRow};
 
 /// The projects that hold an account's credits or wait for them.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct InUse {
     /// The largest holds first, then those that wait and hold none, in the order of their places.
     pub projects: Vec<ProjectRow>,

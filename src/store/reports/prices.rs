@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -12,7 +13,7 @@ use crate::ledger::input::PriceLine;
 use crate::ledger::moment::Timestamp;
 
 /// A version of a price list.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PriceListRow {
     /// Its place among all price lists of the ledger.
     pub number: i64,

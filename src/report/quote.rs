@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::clock;
@@ -18,13 +19,13 @@ use crate::ledger::price::PricedLine;
 use crate::ledger::project::{Project, State};
 use crate::ledger::settings::{Effect, Settings};
 use crate::ledger::unblock::Waiting;
-use crate::store::{Decided, Snapshot, Store, StoreError, UnblockingRow};
+use crate::store::{Decided, Snapshot, StoreError, UnblockingRow};
 
 /// How much of a queue is looked at to say what would unblock a claim at its end.
 const CLAIMS_MAX: usize = 1000;
 
 /// What a brief would cost, and what would become of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Quote {
     /// Whose brief it would be.
     pub account_id: AccountId,
@@ -42,8 +43,18 @@ pub struct Quote {
     pub alerts: Vec<QuotedAlert>,
 }
 
+impl Quote {
+    /// Leaves out what is other accounts' than `own`: their projects and their alerts.
+    pub(super) fn hide_all_but(&mut self, own: &AccountId) {
+        self.alerts.retain(|alert| alert.account_id == *own);
+        if let Verdict::Wait { unblocking: Some(unblocking), .. } = &mut self.verdict {
+            unblocking.hide_all_but(own);
+        }
+    }
+}
+
 /// What one deliverable costs.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct QuotedLine {
     /// What.
     #[serde(rename = "type")]
@@ -59,7 +70,7 @@ pub struct QuotedLine {
 }
 
 /// What would become of a brief.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "would")]
 pub enum Verdict {
     /// It would hold its credits at once.
@@ -86,7 +97,7 @@ pub enum Verdict {
 }
 
 /// An alert that a brief would bring about.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct QuotedAlert {
     /// About which account.
     pub account_id: AccountId,
@@ -110,12 +121,11 @@ pub enum QuoteError {
 
 /// Quotes `price` for `account`. `settings` decide in a ledger that no daemon has set up yet.
 pub async fn quote(
-    store: &Store,
+    snapshot: &mut Snapshot,
     settings: &Arc<Settings>,
     account_id: &AccountId,
     price: &Price,
 ) -> Result<Quote, QuoteError> {
-    let mut snapshot = store.look().await?;
     let before = snapshot.chain(account_id).await?;
     let Some(account) = before.first() else {
         let hint = "`creditd account list` shows those that are";
@@ -138,7 +148,7 @@ pub async fn quote(
     let lines = snapshot.price_lines(account_id, deliverables, now, &settings).await?.unwrap_or_default();
     Ok(Quote {
         account_id: account_id.clone(),
-        verdict: verdict(&mut snapshot, &changes, &lines).await?,
+        verdict: verdict(snapshot, &changes, &lines).await?,
         lines: lines.into_iter().map(QuotedLine::from).collect(),
         credits: changes.projects.iter().find(|project| is_quoted(&project.id)).and_then(Project::credits),
         available: account.balance.available(),

@@ -1,0 +1,27 @@
+//! The API for reading, a file a noun.
+
+mod accounts;
+mod alerts;
+mod arguments;
+mod endpoint;
+mod openapi;
+mod organizations;
+mod parked;
+mod prices;
+mod projects;
+mod queues;
+mod quotes;
+
+pub(super) use endpoint::Api;
+
+/// All endpoints.
+pub(super) fn api() -> Api {
+    let api = accounts::endpoints(Api::default());
+    let api = projects::endpoints(api);
+    let api = queues::endpoints(api);
+    let api = alerts::endpoints(api);
+    let api = quotes::endpoints(api);
+    let api = prices::endpoints(api);
+    let api = organizations::endpoints(api);
+    parked::endpoints(api)
+}

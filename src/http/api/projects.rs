@@ -1,0 +1,65 @@
+//! Projects.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::arguments::{AccountPath, Key, Limit, page};
+use super::endpoint::{About, Answering, Api, Nothing};
+use crate::ledger::project::State;
+use crate::report::{Listed, ProjectRow, Reading};
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ProjectsQuery {
+    /// Only those in this state.
+    state: Option<State>,
+    /// Only those that wait for credits, whether they hold some already or none.
+    #[serde(default)]
+    waiting: bool,
+    /// What `next` of the page before says.
+    after: Option<Key>,
+    /// At most so many items: 100 where it isn't said.
+    #[serde(default)]
+    limit: Limit,
+}
+
+/// The project that is asked about.
+#[derive(Deserialize, JsonSchema)]
+struct ProjectPath {
+    /// Its id. A slash in it is `%2F`.
+    project_id: String,
+}
+
+pub(super) fn endpoints(api: Api) -> Api {
+    let list = About {
+        id: "listProjects",
+        summary: "An account's projects",
+        description: "In the order of their ids. Those of a pool are those of all accounts of its organization.",
+    };
+    let show = About {
+        id: "getProject",
+        summary: "A project",
+        description: "What it costs, holds and wants, and where it stands.",
+    };
+    api.get("/v1/accounts/{account_id}/projects", list, projects).get(
+        "/v1/projects/{project_id}",
+        show,
+        project,
+    )
+}
+
+fn projects(
+    reading: &mut Reading,
+    path: AccountPath,
+    query: ProjectsQuery,
+) -> Answering<'_, Listed<ProjectRow>> {
+    Box::pin(async move {
+        let state = query.state.map(|state| state.as_str().to_owned());
+        let page = page(query.after, query.limit);
+        Ok(reading.projects(&path.account_id, state, query.waiting, &page).await?.into())
+    })
+}
+
+fn project(reading: &mut Reading, path: ProjectPath, _: Nothing) -> Answering<'_, ProjectRow> {
+    Box::pin(async move { Ok(reading.project(&path.project_id).await?.into()) })
+}

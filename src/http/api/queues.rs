@@ -1,0 +1,62 @@
+//! What waits, and what would unblock it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, de};
+
+use super::arguments::AccountPath;
+use super::endpoint::{About, Answering, Api, Nothing};
+use crate::report::{QueueReport, Reading};
+
+/// The most claims of a queue that are told, since what would unblock each is found by walking all before it.
+const CLAIMS_MAX: u16 = 200;
+
+/// How many claims of a queue are told at most.
+#[derive(Clone, Copy, Debug, JsonSchema)]
+#[schemars(inline)]
+struct Claims(#[schemars(range(min = 1, max = 200))] u16);
+
+impl Default for Claims {
+    fn default() -> Self {
+        Self(100)
+    }
+}
+
+impl<'de> Deserialize<'de> for Claims {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let number = text.parse().ok().filter(|number| (1..=CLAIMS_MAX).contains(number));
+        let expected = || de::Error::custom(format_args!("expected a whole number from 1 to {CLAIMS_MAX}"));
+        number.map(Self).ok_or_else(expected)
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct QueueQuery {
+    /// At most so many claims of a queue: 100 where it isn't said.
+    #[serde(default)]
+    limit: Claims,
+}
+
+pub(super) fn endpoints(api: Api) -> Api {
+    let list = About {
+        id: "listQueues",
+        summary: "Queues in which something waits",
+        description: "Claims first come first, and what would unblock each.",
+    };
+    let of_account = About {
+        id: "getQueue",
+        summary: "The queue that an account's claims wait in",
+        description: "Its pool's, if it shares one. Who sees one account alone is told of its own claims only, \
+                      in their places.",
+    };
+    api.get("/v1/queues", list, queues).get("/v1/accounts/{account_id}/queue", of_account, queue)
+}
+
+fn queues(reading: &mut Reading, _: Nothing, query: QueueQuery) -> Answering<'_, Vec<QueueReport>> {
+    Box::pin(async move { Ok(reading.queues(query.limit.0.into()).await?.into()) })
+}
+
+fn queue(reading: &mut Reading, path: AccountPath, query: QueueQuery) -> Answering<'_, QueueReport> {
+    Box::pin(async move { Ok(reading.queue(&path.account_id, query.limit.0.into()).await?.into()) })
+}

@@ -1,0 +1,102 @@
+//! What a brief would cost, and whether it would start.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::arguments::AccountPath;
+use super::endpoint::{About, Answering, Api};
+use crate::http::problem::{Kind, Problem};
+use crate::ledger::credits::Credits;
+use crate::ledger::input::{Deliverable, Price};
+use crate::ledger::price::LINES_MAX;
+use crate::report::Reading;
+use crate::report::quote::Quote;
+
+/// The most pieces of one type, as messages may name them.
+pub(in crate::http) const QUANTITY_MAX: i64 = 1_000_000;
+/// The longest name of a type, as messages may give it.
+const TYPE_CHARS_MAX: usize = 64;
+
+/// A brief: what is to be made, or what it costs.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct Brief {
+    /// What is to be made, each type with how many.
+    #[schemars(length(min = 1, max = 1000))]
+    pub(in crate::http) deliverables: Option<Vec<Piece>>,
+    /// What it costs in credits, where no price list is to say so.
+    #[schemars(range(min = 0, max = 1_000_000_000_000_i64))]
+    pub(in crate::http) credits: Option<i64>,
+}
+
+/// A deliverable of a brief.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct Piece {
+    /// What.
+    #[serde(rename = "type")]
+    #[schemars(length(min = 1, max = 64))]
+    pub(in crate::http) piece_type: String,
+    /// How many pieces.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(in crate::http) quantity: i64,
+}
+
+pub(super) fn endpoints(api: Api) -> Api {
+    let quote = About {
+        id: "quote",
+        summary: "What a brief would cost an account, and whether it would start",
+        description: "The price of each line, whether it would start, wait or be refused, what would unblock it, \
+                      and the alerts that it would raise. Nothing is changed.",
+    };
+    api.post("/v1/accounts/{account_id}/quote", quote, self::quote)
+}
+
+fn quote(reading: &mut Reading, path: AccountPath, brief: Brief) -> Answering<'_, Quote> {
+    Box::pin(async move {
+        let price = brief.price().map_err(|wrong| Problem::new(Kind::BadRequest, wrong))?;
+        Ok(reading.quote(&path.account_id, &price).await?.into())
+    })
+}
+
+impl Brief {
+    /// What is to be priced, by the rules that hold for messages.
+    pub(in crate::http) fn price(self) -> Result<Price, String> {
+        match (self.deliverables, self.credits) {
+            (Some(pieces), None) => {
+                if pieces.is_empty() || pieces.len() > LINES_MAX {
+                    return Err(format!("deliverables: expected 1 to {LINES_MAX} of them"));
+                }
+                let deliverables: Result<Vec<_>, _> = pieces.into_iter().map(Piece::deliverable).collect();
+                Ok(Price::Deliverables(deliverables?.into()))
+            }
+            (None, Some(credits)) if (0..=Credits::AMOUNT_MAX.0).contains(&credits) => {
+                Ok(Price::Credits(Credits(credits)))
+            }
+            (None, Some(_)) => {
+                Err(format!("credits: expected a whole number from 0 to {}", Credits::AMOUNT_MAX))
+            }
+            _ => Err("expected deliverables, which are to be made, or credits, which it costs".to_owned()),
+        }
+    }
+}
+
+impl Piece {
+    fn deliverable(self) -> Result<Deliverable, String> {
+        let Self { piece_type, quantity } = self;
+        let length = piece_type.chars().count();
+        if !(1..=TYPE_CHARS_MAX).contains(&length) || piece_type.contains(char::is_control) {
+            return Err(format!(
+                "type: expected 1 to {TYPE_CHARS_MAX} characters, none of them a control character"
+            ));
+        }
+        if !(1..=QUANTITY_MAX).contains(&quantity) {
+            return Err(format!(
+                "quantity of {piece_type:?}: expected a whole number from 1 to {QUANTITY_MAX}"
+            ));
+        }
+        Ok(Deliverable { deliverable_type: Arc::from(piece_type), quantity })
+    }
+}

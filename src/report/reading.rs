@@ -1,0 +1,422 @@
+//! One moment of the ledger, seen through a scope. Whatever is outside the scope is told of exactly as what does
+//! not exist, so that nobody learns more by asking than by not asking.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::quote::{self, Quote, QuoteError};
+use crate::access::Scope;
+use crate::clock;
+use crate::ledger::balance::Queued;
+use crate::ledger::ids::{AccountId, OrganizationId, ProjectId};
+use crate::ledger::input::Price;
+use crate::ledger::moment::Timestamp;
+use crate::ledger::settings::Settings;
+use crate::store::{
+    AccountFilter, AccountRow, GrantRow, InUse, OrganizationRow, ParkedFilter, PriceListRow, ProjectFilter,
+    ProjectRow, QueueReport, RaisedRow, ReasonCount, Remedy, Snapshot, Store, StoreError,
+};
+
+/// Why something can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// There is no such thing, or not for who asks.
+    #[error("no {what} {id:?} is known")]
+    Unknown {
+        /// What was asked for.
+        what: &'static str,
+        /// Which.
+        id: String,
+    },
+    /// It belongs to the whole ledger, and who asks sees a part of it.
+    #[error("{0} belong to the whole ledger, which this token's scope doesn't reach")]
+    OutOfScope(&'static str),
+    /// It can't be said, and why.
+    #[error("{0}")]
+    Refused(String),
+    /// The ledger can't be reached; asking again later may help.
+    #[error("the ledger can't be reached at present: {0}")]
+    Away(StoreError),
+    /// It would have taken longer than a statement may.
+    #[error("the ledger took too long to answer: {0}")]
+    TooSlow(StoreError),
+    /// A mistake of this program.
+    #[error(transparent)]
+    Failed(StoreError),
+}
+
+impl From<StoreError> for ReadError {
+    fn from(error: StoreError) -> Self {
+        match error.remedy() {
+            Remedy::Wait => Self::Away(error),
+            Remedy::Retry => Self::TooSlow(error),
+            Remedy::Bisect | Remedy::Stop => Self::Failed(error),
+        }
+    }
+}
+
+impl From<QuoteError> for ReadError {
+    fn from(error: QuoteError) -> Self {
+        match error {
+            QuoteError::Store(error) => error.into(),
+            QuoteError::Refused(why) => Self::Refused(why),
+        }
+    }
+}
+
+/// Where questions are answered from. Clones share it.
+#[derive(Clone)]
+pub struct Reports {
+    store: Store,
+    /// What decides in a ledger that no daemon has set up yet.
+    settings: Arc<Settings>,
+}
+
+impl Reports {
+    /// Answers from `store`.
+    pub fn new(store: Store, settings: Arc<Settings>) -> Self {
+        Self { store, settings }
+    }
+
+    /// The ledger as it stands now, as far as `scope` reaches.
+    pub async fn read(&self, scope: Scope) -> Result<Reading, ReadError> {
+        Ok(Reading { snapshot: self.store.look().await?, scope, settings: self.settings.clone() })
+    }
+}
+
+/// A stretch of a list: what comes after a key, up to so many.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// The key of the last item before; from the beginning where there is none.
+    pub after: Option<String>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "{T}List")]
+pub struct Listed<T> {
+    /// The items, in the order of their keys.
+    pub items: Vec<T>,
+    /// What to give as `after` for the next page; null where this is the last one.
+    pub next: Option<String>,
+}
+
+impl<T> Listed<T> {
+    /// A page of `items`, of which one more than `limit` was read to see whether more follow.
+    pub fn of(mut items: Vec<T>, limit: i64, key: impl Fn(&T) -> String) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more_follow = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| more_follow).map(key);
+        Self { items, next }
+    }
+}
+
+/// An organization in short.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct OrganizationSummary {
+    /// Its id.
+    pub organization_id: String,
+    /// What people call it.
+    pub name: Option<String>,
+    /// Its admin.
+    pub contact: Option<String>,
+    /// Its pool.
+    pub pool: Option<AccountRow>,
+    /// How many accounts it has, the pool apart.
+    pub accounts: usize,
+}
+
+/// What deliverables cost for an organization, or for whoever has none.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Prices {
+    /// The organization's own list as it is in force, if it has one. What it lacks, the default list says.
+    pub own: Option<PriceListRow>,
+    /// The default list as it is in force, if there is one.
+    pub default: Option<PriceListRow>,
+    /// Versions of both that are announced and not in force yet, soonest first.
+    pub announced: Vec<PriceListRow>,
+}
+
+/// One moment of the ledger, as far as a scope reaches.
+pub struct Reading {
+    snapshot: Snapshot,
+    scope: Scope,
+    settings: Arc<Settings>,
+}
+
+fn unknown(what: &'static str, id: &str) -> ReadError {
+    ReadError::Unknown { what, id: id.to_owned() }
+}
+
+impl Reading {
+    /// Ends it.
+    pub async fn close(self) -> Result<(), ReadError> {
+        Ok(self.snapshot.close().await?)
+    }
+
+    /// How far it reaches.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The last number of the log: which moment of the ledger this is.
+    pub fn log_number(&self) -> i64 {
+        self.snapshot.log_last().0
+    }
+
+    /// Whether an account of that id, and of that organization, may be seen.
+    fn sees(&self, account_id: &str, organization_id: Option<&str>) -> bool {
+        match &self.scope {
+            Scope::All => true,
+            Scope::Organization(own) => organization_id == Some(own.as_str()),
+            Scope::Account(own) => account_id == own.as_str(),
+        }
+    }
+
+    /// One account.
+    pub async fn account(&mut self, id: &str) -> Result<AccountRow, ReadError> {
+        // What can't be an id is not worth a question, and PostgreSQL refuses some of it.
+        let id = AccountId::parse(id).map_err(|_| unknown("account", id))?;
+        let id = id.as_str();
+        let found = self.snapshot.account(id).await?;
+        let seen = found.filter(|row| self.sees(&row.account_id, row.organization_id.as_deref()));
+        seen.ok_or_else(|| unknown("account", id))
+    }
+
+    /// A page of accounts: of one organization, or of all that may be seen.
+    pub async fn accounts(
+        &mut self,
+        organization: Option<String>,
+        page: &Page,
+    ) -> Result<Listed<AccountRow>, ReadError> {
+        let mut filter = AccountFilter {
+            only: None,
+            organizations: organization.map(|id| vec![id]),
+            after: page.after.clone(),
+            limit: page.limit + 1,
+        };
+        match (&self.scope, &filter.organizations) {
+            (Scope::All, _) => {}
+            (Scope::Organization(own), None) => filter.organizations = Some(vec![own.to_string()]),
+            (Scope::Organization(own), Some(asked)) if asked[0] == own.as_str() => {}
+            (Scope::Account(own), None) => filter.only = Some(own.to_string()),
+            (_, Some(asked)) => return Err(unknown("organization", &asked[0])),
+        }
+        if let Some(asked) = filter.organizations.as_ref().map(|asked| asked[0].clone()) {
+            self.organization_is_known(&asked).await?;
+        }
+        let rows = self.snapshot.accounts(&filter).await?;
+        Ok(Listed::of(rows, page.limit, |row| row.account_id.clone()))
+    }
+
+    async fn organization_is_known(&mut self, id: &str) -> Result<(), ReadError> {
+        self.organization(id).await.map(drop)
+    }
+
+    /// One organization, with its pool and its accounts.
+    pub async fn organization(&mut self, id: &str) -> Result<OrganizationRow, ReadError> {
+        let seen = match &self.scope {
+            Scope::All => true,
+            Scope::Organization(own) => own.as_str() == id,
+            Scope::Account(_) => false,
+        };
+        let is_id = OrganizationId::parse(id).is_ok();
+        let found = if seen && is_id { self.snapshot.organization(id).await? } else { None };
+        found.ok_or_else(|| unknown("organization", id))
+    }
+
+    /// A page of organizations, each in short.
+    pub async fn organizations(&mut self, page: &Page) -> Result<Listed<OrganizationSummary>, ReadError> {
+        let rows = match self.scope.clone() {
+            Scope::All => self.snapshot.organizations(page.after.as_deref(), page.limit + 1).await?,
+            Scope::Organization(own) => {
+                let own = self.snapshot.organization(own.as_str()).await?;
+                own.into_iter().filter(|row| Some(&row.organization_id) > page.after.as_ref()).collect()
+            }
+            Scope::Account(_) => Vec::new(),
+        };
+        let summary = |row: OrganizationRow| OrganizationSummary {
+            organization_id: row.organization_id,
+            name: row.name,
+            contact: row.contact,
+            pool: row.pool,
+            accounts: row.accounts.len(),
+        };
+        let rows = rows.into_iter().map(summary).collect();
+        Ok(Listed::of(rows, page.limit, |row| row.organization_id.clone()))
+    }
+
+    /// One project.
+    pub async fn project(&mut self, id: &str) -> Result<ProjectRow, ReadError> {
+        ProjectId::parse(id).map_err(|_| unknown("project", id))?;
+        let found = self.snapshot.project(id).await?;
+        let Some(project) = found else { return Err(unknown("project", id)) };
+        match self.account(&project.account_id).await {
+            Ok(_) => Ok(project),
+            Err(ReadError::Unknown { .. }) => Err(unknown("project", id)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A page of an account's projects; of all accounts of its organization where it is a pool.
+    pub async fn projects(
+        &mut self,
+        account: &str,
+        state: Option<String>,
+        waiting: bool,
+        page: &Page,
+    ) -> Result<Listed<ProjectRow>, ReadError> {
+        let account = self.account(account).await?;
+        let is_pool = account.kind == "pool";
+        let filter = ProjectFilter {
+            organization: account.organization_id.filter(|_| is_pool),
+            account: (!is_pool).then_some(account.account_id),
+            state,
+            waiting,
+            after: page.after.clone(),
+            limit: page.limit + 1,
+        };
+        let rows = self.snapshot.projects_by_id(&filter).await?;
+        Ok(Listed::of(rows, page.limit, |row| row.project_id.clone()))
+    }
+
+    /// The projects that hold an account's credits or wait for them, the largest holds first; a pool's members'
+    /// too.
+    pub async fn in_use(&mut self, account: &str, limit: i64) -> Result<InUse, ReadError> {
+        self.account(account).await?;
+        Ok(self.snapshot.in_use(account, limit).await?)
+    }
+
+    /// What waits in the queue that an account's claims wait in, and what would unblock it: `limit` claims at
+    /// most. Who sees that account alone is told of its own claims only.
+    pub async fn queue(&mut self, account: &str, limit: usize) -> Result<QueueReport, ReadError> {
+        let row = self.account(account).await?;
+        let id = AccountId::parse(&row.account_id).map_err(|_| unknown("account", account))?;
+        let chain = self.snapshot.chain(&id).await?;
+        let Some(known) = chain.first() else { return Err(unknown("account", account)) };
+        let owner = known.chain().queue().clone();
+        let mut report = self.snapshot.queue(&owner, limit).await?.report();
+        if let Scope::Account(own) = &self.scope {
+            report.claims.retain(|claim| claim.account_id == *own);
+            for claim in &mut report.claims {
+                claim.unblocking.hide_all_but(own);
+            }
+            report.queued = row.queued;
+        }
+        Ok(report)
+    }
+
+    /// The queues in which something waits, those that may be seen: `limit` claims of each at most.
+    pub async fn queues(&mut self, limit: usize) -> Result<Vec<QueueReport>, ReadError> {
+        if let Scope::Account(own) = self.scope.clone() {
+            let report = self.queue(own.as_str(), limit).await?;
+            return Ok(if report.queued == Queued::default() { Vec::new() } else { vec![report] });
+        }
+        let mut reports = Vec::new();
+        for owner in self.snapshot.queues().await? {
+            match self.queue(owner.as_str(), limit).await {
+                Ok(report) => reports.push(report),
+                Err(ReadError::Unknown { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(reports)
+    }
+
+    /// What is raised for an account.
+    pub async fn alerts_of(&mut self, account: &str) -> Result<Vec<RaisedRow>, ReadError> {
+        self.account(account).await?;
+        Ok(self.snapshot.raised(Some(account), None, None, 1).await?)
+    }
+
+    /// What is raised for all accounts that may be seen, by account: of as many accounts as a page has items.
+    pub async fn alerts(&mut self, page: &Page) -> Result<Listed<RaisedRow>, ReadError> {
+        let (account, organization) = match &self.scope {
+            Scope::All => (None, None),
+            Scope::Organization(own) => (None, Some(own.as_str())),
+            Scope::Account(own) => (Some(own.as_str()), None),
+        };
+        let after = page.after.as_deref();
+        let mut rows = self.snapshot.raised(account, organization, after, page.limit + 1).await?;
+        // An account's alerts stay together: a page ends where an account does.
+        let mut accounts: Vec<_> = rows.iter().map(|row| row.account_id.clone()).collect();
+        accounts.dedup();
+        let next = Listed::of(accounts, page.limit, Clone::clone).next;
+        if let Some(last) = &next {
+            rows.retain(|row| row.account_id <= *last);
+        }
+        Ok(Listed { items: rows, next })
+    }
+
+    /// An account's grants with a term, soonest expiry first; those that are over too with `also_closed`.
+    pub async fn grants(
+        &mut self,
+        account: &str,
+        also_closed: bool,
+        limit: i64,
+    ) -> Result<Vec<GrantRow>, ReadError> {
+        self.account(account).await?;
+        Ok(self.snapshot.grants(Some(account), also_closed, limit).await?)
+    }
+
+    /// What deliverables cost: for an organization, or by default.
+    pub async fn prices(&mut self, organization: Option<&str>) -> Result<Prices, ReadError> {
+        if let Some(organization) = organization {
+            self.organization_is_known(organization).await?;
+        }
+        self.price_lists(organization).await
+    }
+
+    /// What deliverables cost for an account.
+    pub async fn prices_of_account(&mut self, account: &str) -> Result<Prices, ReadError> {
+        let organization = self.account(account).await?.organization_id;
+        self.price_lists(organization.as_deref()).await
+    }
+
+    async fn price_lists(&mut self, organization: Option<&str>) -> Result<Prices, ReadError> {
+        let now = clock::now();
+        let default = self.snapshot.price_lists(None).await?;
+        let own = match organization {
+            Some(_) => self.snapshot.price_lists(organization).await?,
+            None => Vec::new(),
+        };
+        let (own, mut announced) = in_force(own, now);
+        let (default, more) = in_force(default, now);
+        announced.extend(more);
+        announced.sort_by_key(|list| (list.starts_at, list.number));
+        Ok(Prices { own, default, announced })
+    }
+
+    /// What a brief would cost an account, and whether it would start. Who sees that account alone is told of
+    /// its own projects and alerts only.
+    pub async fn quote(&mut self, account: &str, price: &Price) -> Result<Quote, ReadError> {
+        let row = self.account(account).await?;
+        let id = AccountId::parse_named(&row.account_id).map_err(|_| {
+            ReadError::Refused("a pool has no projects of its own; quote for one of its accounts".to_owned())
+        })?;
+        let mut quoted = quote::quote(&mut self.snapshot, &self.settings, &id, price).await?;
+        if let Scope::Account(own) = &self.scope {
+            quoted.hide_all_but(own);
+        }
+        Ok(quoted)
+    }
+
+    /// How many messages are parked, by reason.
+    pub async fn parked(&mut self) -> Result<Vec<ReasonCount>, ReadError> {
+        match self.scope {
+            Scope::All => Ok(self.snapshot.parked_counts(&ParkedFilter::default(), false).await?),
+            Scope::Organization(_) | Scope::Account(_) => Err(ReadError::OutOfScope("parked messages")),
+        }
+    }
+}
+
+/// The version that is in force at `now`, and those that are yet to come, of versions in the order of their starts.
+fn in_force(versions: Vec<PriceListRow>, now: Timestamp) -> (Option<PriceListRow>, Vec<PriceListRow>) {
+    let (mut begun, announced): (Vec<_>, _) = versions.into_iter().partition(|list| list.starts_at <= now);
+    (begun.pop(), announced)
+}
