@@ -7,6 +7,7 @@
 //!
 //! "DESIGN 1.1" in a comment is that section of `docs/design.md`.
 
+pub mod access;
 pub mod adoption;
 mod batch;
 pub mod broker;
