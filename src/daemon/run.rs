@@ -88,6 +88,7 @@ impl Config {
 /// Runs until a signal says to stop, and then until all is in order.
 pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), DaemonError> {
     let broker = config.broker_settings()?;
+    config.tokens()?;
     let store = Store::new(&config.store_settings())?;
     let settings = Arc::new(config.ledger_settings());
     let stop = CancellationToken::new();
