@@ -29,6 +29,7 @@ mod retention;
 mod sandbox;
 mod streamed;
 mod stretch;
+mod token;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -115,6 +116,9 @@ enum Command {
     Import(import::ImportArgs),
     /// Hold the upstream's list of projects against the books, say what differs, and repair it if asked to.
     Reconcile(reconcile::ReconcileArgs),
+    /// Tokens: who may use the HTTP port, and what each sees.
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// The contract for other programs: AsyncAPI, JSON Schemas, examples.
     #[command(subcommand)]
     Contract(contract::ContractCommand),
@@ -198,6 +202,7 @@ pub fn run() -> ExitCode {
         // The keeper's servers die with the thread that started them: it must be this one.
         Command::SandboxKeeper(args) => keeper::keep(&args).map_err(CommandError::from),
         Command::Contract(command) => contract::run(&command, json),
+        Command::Token(command) => token::run(command, config, json),
         Command::Sandbox(command) => sandbox::run(command, config, json),
         Command::Run => daemon::run(config, json),
         Command::Migrate => asynchronously(migrate::run(config, json)),

@@ -11,25 +11,24 @@ use tracing::{error, info};
 use super::apply::{Apply, ApplyError};
 use super::health::{Health, Part};
 use super::notify::{self, Notifier};
+use super::port::Port;
 use super::progress::Progress;
 use super::relay::Relay;
+use super::reload::Reloader;
 use super::retention::Retention;
 use super::{backoff::Backoff, intake, signals};
 use crate::batch::settings::OrderDiffers;
 use crate::broker::{self, BrokerSettings};
 use crate::config::{Config, ConfigError, Topology};
-use crate::http::{self, ServerError, Site};
+use crate::http::ServerError;
 use crate::ledger::settings::{Order, Settings};
 use crate::logging::LogHandle;
-use crate::report::Reports;
 use crate::store::{Remedy, Store, StoreError, StoreSettings};
 
 /// Above a statement's timeout and the longest pause between two tries.
 const BEAT_LIMIT: Duration = Duration::from_mins(1);
 /// The apply loop, the relay, retention, and one for looking.
 const CONNECTIONS_MAX: u32 = 4;
-/// For those who read by HTTP: apart from the daemon's own, so that no reader makes a message wait.
-const READERS_MAX: u32 = 6;
 
 /// Why the daemon ended other than by being told to.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +94,7 @@ impl Config {
 /// Runs until a signal says to stop, and then until all is in order.
 pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), DaemonError> {
     let broker = config.broker_settings()?;
+    let tokens = config.tokens()?;
     let store = Store::new(&config.store_settings())?;
     let settings = Arc::new(config.ledger_settings());
     let stop = CancellationToken::new();
@@ -110,8 +110,7 @@ pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), D
         let (notifier, progress) = (notifier.clone(), progress.clone());
         tokio::spawn(async move { notify::watch(&notifier, &progress, interval).await });
     }
-    let http_stop = CancellationToken::new();
-    let http = answer(&config, settings.clone(), http_stop.clone()).await?;
+    let port = Port::open(&config, tokens.clone(), settings.clone()).await?;
     // Servers that are away are waited for; that is no failed start.
     notifier.ready();
     if !open(&store, &settings, &health, &stop).await? {
@@ -154,36 +153,19 @@ pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), D
         heartbeat: heartbeat("retention"),
         stop: relay_stop.clone(),
     };
-    tokio::spawn(reload_on_hangup(hangups, reload, log, notifier.clone(), reloaded_in, config.order));
+    let (order, told) = (config.order, notifier.clone());
+    let reloader = Reloader { reload, log, notifier: told, reloaded: reloaded_in, order, tokens };
+    tokio::spawn(reloader.run(hangups));
     let apply = tokio::spawn(apply.run(received, reloaded));
     let relay = tokio::spawn(relay.run());
     let retention = tokio::spawn(retention.run());
     let ended = supervise(intake, apply, relay, retention, &stop, &relay_stop, &notifier).await;
-    http_stop.cancel();
-    http.await.map_err(|_| DaemonError::Ended("http"))?;
+    port.close().await?;
     store.close().await;
     if ended.is_ok() {
         info!("stopped");
     }
     ended
-}
-
-/// Answers by HTTP until told to stop. It begins before the servers are reached, so that it can say that they
-/// aren't.
-async fn answer(
-    config: &Config,
-    settings: Arc<Settings>,
-    stop: CancellationToken,
-) -> Result<JoinHandle<()>, DaemonError> {
-    let store = Store::new(&StoreSettings { connections_max: READERS_MAX, ..config.store_settings() })?;
-    let listener = http::bind(config.http.listen).await?;
-    let address = listener.local_addr().map_err(|error| DaemonError::System { what: "listening", error })?;
-    info!(%address, "answering HTTP");
-    let site = Site { reports: Reports::new(store.clone(), settings) };
-    Ok(tokio::spawn(async move {
-        http::serve(listener, Arc::new(site), stop).await;
-        store.close().await;
-    }))
 }
 
 /// Waits for the database, and refuses a ledger that this daemon can't work on. `false` if it was told to
@@ -270,37 +252,5 @@ fn relayed(ended: Result<Result<(), StoreError>, tokio::task::JoinError>) -> Res
     match ended {
         Ok(ended) => ended.map_err(DaemonError::Store),
         Err(_) => Err(DaemonError::Ended("relay")),
-    }
-}
-
-/// Takes over what can change in a running daemon: the log level and the settings that decide, but for the
-/// order.
-async fn reload_on_hangup(
-    mut hangups: mpsc::UnboundedReceiver<()>,
-    reload: Reload,
-    log: LogHandle,
-    notifier: Arc<Notifier>,
-    reloaded: mpsc::UnboundedSender<Arc<Settings>>,
-    order: Order,
-) {
-    while hangups.recv().await.is_some() {
-        notifier.reloading();
-        match reload() {
-            Err(error) => error!(%error, "the settings can't be used; the ones from before stay"),
-            Ok(config) if config.order != order => {
-                error!("order is fixed for a ledger's life; the settings from before stay");
-            }
-            Ok(config) => {
-                if let Err(error) = log.set_level(&config.log.level) {
-                    error!(%error, "the log level stays as it was");
-                }
-                let settings = Arc::new(config.ledger_settings());
-                info!(
-                    "the settings were read again; log.level, alerts, lifecycle and time_ahead_max_s count"
-                );
-                reloaded.send(settings).ok();
-            }
-        }
-        notifier.ready();
     }
 }

@@ -5,23 +5,32 @@
 
 mod api;
 mod gate;
+mod login;
 mod problem;
 mod server;
 
-use axum::Router;
+use std::sync::Arc;
+
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
-use std::sync::Arc;
+use axum::routing::{get, post};
+use axum::{Json, Router, middleware};
+use tokio_util::sync::CancellationToken;
 
 use self::problem::{Kind, Problem};
 use crate::report::Reports;
 
+pub use gate::Access;
 pub use server::{ServerError, bind, serve};
 
 /// What answers are made from.
 pub struct Site {
     /// What the ledger says.
     pub reports: Reports,
+    /// Who is let in.
+    pub access: Access,
+    /// Set once the daemon stops: answers without an end must come to one.
+    pub stop: CancellationToken,
 }
 
 /// The OpenAPI document of the API, as `/openapi.json` has it.
@@ -31,9 +40,17 @@ pub fn openapi() -> serde_json::Value {
 
 fn routes(site: Arc<Site>) -> Router {
     let document = openapi();
-    let openapi = axum::routing::get(move || async move { axum::Json(document) });
-    let described = api::api().router().route("/openapi.json", openapi);
-    described.fallback(unknown_path).method_not_allowed_fallback(wrong_method).with_state(site)
+    let guarded = api::api().router();
+    let open = Router::new()
+        .route("/openapi.json", get(move || async move { Json(document) }))
+        .route("/login", post(login::log_in))
+        .route("/logout", post(login::log_out));
+    guarded
+        .route_layer(middleware::from_fn_with_state(site.clone(), gate::admit))
+        .merge(open)
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(site)
 }
 
 async fn unknown_path(uri: Uri) -> Response {

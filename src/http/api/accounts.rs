@@ -19,7 +19,7 @@ struct AccountsQuery {
     limit: Limit,
 }
 
-#[derive(Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct GrantsQuery {
     /// Whether those that are over are listed too: used up, or expired.

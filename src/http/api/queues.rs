@@ -30,7 +30,7 @@ impl<'de> Deserialize<'de> for Claims {
     }
 }
 
-#[derive(Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct QueueQuery {
     /// At most so many claims of a queue: 100 where it isn't said.
