@@ -5,6 +5,8 @@
 //! [`ledger`] decides, [`store`] saves, [`broker`] acknowledges; then the relay in [`daemon`] publishes what
 //! was written.
 //!
+//! [`access`] knows who may see what of it.
+//!
 //! "DESIGN 1.1" in a comment is that section of `docs/design.md`.
 
 pub mod access;

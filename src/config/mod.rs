@@ -207,8 +207,8 @@ impl Config {
             }
             let found =
                 format!("{listen} can be reached from other machines, and http.tokens_file names no tokens");
-            let remedy = "make one by `creditd token new --scope all --file FILE` and set http.tokens_file to FILE, \
-                          or listen on 127.0.0.1";
+            let make = "make one by `creditd token new --scope all --file FILE`";
+            let remedy = format!("{make} and set http.tokens_file to FILE, or listen on 127.0.0.1");
             return Err(mistake("http.listen", format!("{found}; {remedy}")));
         };
         let set = access::read(path).map_err(|error| mistake("http.tokens_file", error.to_string()))?;

@@ -419,7 +419,8 @@ fn check_config_exits_with_2_and_says_what_is_wrong_and_where() {
 
 /// Where the daemon listens, and a file of tokens, as a file of settings says it.
 fn http(listen: &str, tokens_file: Option<&Path>) -> String {
-    let tokens_file = tokens_file.map(|path| format!("tokens_file = {path:?}\n")).unwrap_or_default();
+    let tokens_file =
+        tokens_file.map(|path| format!("tokens_file = \"{}\"\n", path.display())).unwrap_or_default();
     format!("[http]\nlisten = {listen:?}\n{tokens_file}")
 }
 

@@ -114,7 +114,7 @@ fn what_was_made_is_listed_with_its_scope_and_time_and_is_gone_once_revoked() {
 fn the_file_is_that_of_the_settings_and_without_one_the_entry_is_printed_to_be_added() {
     let (directory, file) = place();
     let settings = directory.path().join("creditd.toml");
-    fs::write(&settings, format!("[http]\ntokens_file = {file:?}\n")).unwrap();
+    fs::write(&settings, format!("[http]\ntokens_file = \"{}\"\n", file.display())).unwrap();
     let config = ["--config", settings.to_str().unwrap()];
     let made = command(&["new", "--scope", "all", "--name", "a"]).args(config).output().unwrap();
     assert!(made.status.success(), "{}", text(&made.stderr));
