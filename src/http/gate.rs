@@ -64,7 +64,7 @@ pub(super) async fn admit(State(site): State<Arc<Site>>, mut request: Request, n
 /// Checks that no foreign page makes a browser ask: neither by a form of its own, nor by a name of its own that it
 /// lets lead to this machine, where nobody is asked for a token.
 pub(super) fn is_meant_for_us(access: &Access, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
-    let site = headers.get("sec-fetch-site").map(|site| site.as_bytes());
+    let site = headers.get("sec-fetch-site").map(axum::http::HeaderValue::as_bytes);
     if !method.is_safe() && site.is_some_and(|site| site != b"same-origin" && site != b"none") {
         return Err(Problem::new(
             Kind::Foreign,
