@@ -19,5 +19,6 @@ pub mod daemon;
 pub mod ledger;
 pub mod logging;
 pub mod quote;
+pub mod report;
 pub mod sandbox;
 pub mod store;

@@ -43,6 +43,8 @@ pub struct Config {
     pub retention: RetentionConfig,
     /// Where health and reports will be served, once a version does.
     pub http: HttpConfig,
+    /// How reports are made.
+    pub report: ReportConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     in_force: Vec<Setting>,
@@ -139,6 +141,14 @@ pub struct RetentionConfig {
 pub struct HttpConfig {
     /// Address and port.
     pub listen: SocketAddr,
+}
+
+/// How reports are made.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportConfig {
+    /// The time zone of days and months, by its name in PostgreSQL; whether it knows that, only it can tell.
+    pub timezone: String,
 }
 
 /// A setting in force, fit to be shown.

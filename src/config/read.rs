@@ -10,8 +10,8 @@ use super::connection_url::{ConnectionUrl, UrlError};
 use super::layers::{self, Layers};
 use super::mistake::{ConfigError, Mistake, Origin};
 use super::{
-    AlertsConfig, BatchConfig, BrokerConfig, Config, DatabaseConfig, HttpConfig, RetentionConfig, Setting,
-    Topology,
+    AlertsConfig, BatchConfig, BrokerConfig, Config, DatabaseConfig, HttpConfig, ReportConfig,
+    RetentionConfig, Setting, Topology,
 };
 use crate::ledger::alert::{self, Rule, Severity};
 use crate::ledger::settings::{Order, StatusRule};
@@ -41,6 +41,7 @@ struct Written {
     alerts: WrittenAlerts,
     retention: RetentionConfig,
     http: WrittenHttp,
+    report: ReportConfig,
     log: LogConfig,
 }
 
@@ -178,6 +179,7 @@ pub(super) fn config(layers: &Layers) -> Result<Config, ConfigError> {
         },
         retention: written.retention,
         http: HttpConfig { listen },
+        report: written.report,
         log: written.log,
         in_force: shown(layers, urls),
     })

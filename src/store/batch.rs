@@ -285,6 +285,11 @@ impl Preview {
         self.ledger.settings.as_ref()
     }
 
+    /// The last line of the log.
+    pub fn log_last(&self) -> LogNumber {
+        self.ledger.log_last
+    }
+
     pub(super) fn connection(&mut self) -> &mut PgConnection {
         &mut self.snapshot
     }

@@ -26,6 +26,7 @@ mod rows;
 mod save;
 pub mod schema;
 mod standing;
+mod usage;
 mod verify;
 mod versions;
 
@@ -52,6 +53,10 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 pub use standing::{OverLimit, ParkedGroup, Standing, Waiting};
+pub use usage::{
+    AssetFigures, BriefedFigures, DayFigures, MovedFigures, ProjectFigures, UsageEntry, UsageOrder,
+    UsageStretch,
+};
 pub use verify::{Finding, Progress, Verification};
 
 /// How to reach the database.
