@@ -27,9 +27,11 @@ mod refused;
 mod relay;
 mod retention;
 mod sandbox;
+mod statement;
 mod streamed;
 mod stretch;
 mod token;
+mod usage;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -43,6 +45,7 @@ use crate::config::{Config, ConfigError};
 use crate::daemon::DaemonError;
 use crate::ledger::settings::Settings;
 use crate::logging::LoggingError;
+use crate::report::ReportError;
 use crate::sandbox::SandboxError;
 use crate::sandbox::keeper::{self, KeeperArgs};
 use crate::store::{Remedy, Store, StoreError};
@@ -98,6 +101,11 @@ enum Command {
     /// Messages that could not be applied, and why.
     #[command(subcommand)]
     Parked(parked::ParkedCommand),
+    /// How an account's credits were used: every entry, by day, by project, by type of asset.
+    #[command(subcommand)]
+    Usage(usage::UsageCommand),
+    /// The statement of an account's month: opening + credited - debited = closing.
+    Statement(statement::StatementArgs),
     /// What became of something.
     #[command(subcommand)]
     Explain(explain::ExplainCommand),
@@ -160,6 +168,21 @@ enum CommandError {
     System { what: &'static str, error: std::io::Error },
 }
 
+impl From<ReportError> for CommandError {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Store(error) => CommandError::Store(error),
+            ReportError::UnknownAccount(_) => {
+                CommandError::Refused(format!("{error}; `creditd account list` shows those that are"))
+            }
+            ReportError::Flaw(_) => CommandError::Refused(error.to_string()),
+            ReportError::Zone(_) | ReportError::NoTime { .. } | ReportError::TooManyDays { .. } => {
+                CommandError::Usage(error.to_string())
+            }
+        }
+    }
+}
+
 impl CommandError {
     fn exit_code(&self) -> u8 {
         match self {
@@ -216,6 +239,8 @@ pub fn run() -> ExitCode {
         Command::Hold(command) => asynchronously(hold::run(command, config, json)),
         Command::Alert(command) => asynchronously(alert::run(command, config, json)),
         Command::Parked(command) => asynchronously(parked::run(command, config, json)),
+        Command::Usage(command) => asynchronously(usage::run(command, config, json)),
+        Command::Statement(args) => asynchronously(statement::run(args, config, json)),
         Command::Explain(command) => asynchronously(explain::run(command, config, json)),
         Command::Events(command) => asynchronously(events::run(command, config, json)),
         Command::Relay(command) => asynchronously(relay::run(command, config, json)),

@@ -88,21 +88,10 @@ impl Store {
         let mut shelf = Shelf::default();
         load::load_accounts(&mut snapshot, &[id.clone()].into(), &mut shelf).await?;
         let Some(account) = shelf.accounts.remove(id).flatten() else { return Ok(None) };
-        let entries = account.sequences.entries;
-        let after = match stretch.from {
-            Some(from) => entries_before(&mut snapshot, id, entries, from).await?,
-            None => 0,
-        };
-        let through = match stretch.before {
-            Some(before) => entries_before(&mut snapshot, id, entries, before).await?,
-            None => entries,
-        };
-        let opening = match after {
-            0 => Balance::default(),
-            _ => balance_with(&mut snapshot, id, after).await?,
-        };
+        let (after, through) = places(&mut snapshot, &account, stretch).await?;
+        let opening = balance_with(&mut snapshot, id, after).await?;
         snapshot.rollback().await?;
-        Ok(Some(AccountStretch { account, opening, after, through: through.max(after) }))
+        Ok(Some(AccountStretch { account, opening, after, through }))
     }
 
     /// The entries of an account after the sequence `after` and up to `through`, in order: the first page of them.
@@ -194,6 +183,24 @@ impl Store {
     }
 }
 
+/// The sequence of the last of an account's entries before a stretch, and that of the last in it.
+pub(super) async fn places(
+    connection: &mut PgConnection,
+    account: &Account,
+    stretch: Stretch,
+) -> Result<(i64, i64), StoreError> {
+    let entries = account.sequences.entries;
+    let after = match stretch.from {
+        Some(from) => entries_before(connection, &account.id, entries, from).await?,
+        None => 0,
+    };
+    let through = match stretch.before {
+        Some(before) => entries_before(connection, &account.id, entries, before).await?,
+        None => entries,
+    };
+    Ok((after, through.max(after)))
+}
+
 /// How many of an account's `entries` were booked before `at`. The time of an entry never goes back, so its place
 /// is found by halving, without an index by time that each booking would have to pay for.
 async fn entries_before(
@@ -220,11 +227,15 @@ async fn entries_before(
     Ok(before)
 }
 
-async fn balance_with(
+/// An account's balance with the entry of this sequence; before the first there is nothing.
+pub(super) async fn balance_with(
     connection: &mut PgConnection,
     id: &AccountId,
     sequence: i64,
 ) -> Result<Balance, StoreError> {
+    if sequence == 0 {
+        return Ok(Balance::default());
+    }
     let row = sqlx::query!(
         "select total, held, consumed from entry where account_id = $1 and sequence = $2",
         id.as_str(),
