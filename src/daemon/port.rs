@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -11,11 +12,13 @@ use crate::access::{Sessions, Tokens};
 use crate::config::Config;
 use crate::http::{self, Access, Site};
 use crate::ledger::settings::Settings;
-use crate::report::Reports;
+use crate::report::{Reports, Zone};
 use crate::store::{Store, StoreSettings};
 
 /// For those who read by HTTP: apart from the daemon's own, so that no reader makes a message wait.
 const READERS_MAX: u32 = 6;
+/// How many of them may be reports on their way to somebody, who may be slow.
+const DOWNLOADS_MAX: usize = 3;
 
 /// The HTTP port, where the settings have one.
 pub(super) struct Port {
@@ -31,6 +34,7 @@ impl Port {
         settings: Arc<Settings>,
     ) -> Result<Self, DaemonError> {
         let stop = CancellationToken::new();
+        let zone = Zone::parse(&config.report.timezone)?;
         let Some(address) = config.http.listen else { return Ok(Self { answering: None, stop }) };
         let store = Store::new(&StoreSettings { connections_max: READERS_MAX, ..config.store_settings() })?;
         let listener = http::bind(address).await?;
@@ -39,8 +43,9 @@ impl Port {
         let sessions = Sessions::begin()
             .map_err(|error| system("drawing a key for sessions")(std::io::Error::other(error)))?;
         let site = Site {
-            reports: Reports::new(store.clone(), settings),
+            reports: Reports::new(store.clone(), settings, zone),
             access: Access { tokens, sessions },
+            downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
             stop: stop.clone(),
         };
         info!(%address, "answering HTTP");

@@ -23,6 +23,7 @@ use crate::config::{Config, ConfigError, Topology};
 use crate::http::ServerError;
 use crate::ledger::settings::{Order, Settings};
 use crate::logging::LogHandle;
+use crate::report::ZoneError;
 use crate::store::{Remedy, Store, StoreError, StoreSettings};
 
 /// Above a statement's timeout and the longest pause between two tries.
@@ -42,6 +43,9 @@ pub enum DaemonError {
     /// The ledger can't be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Reports can't be made in that time zone.
+    #[error(transparent)]
+    Zone(#[from] ZoneError),
     /// The HTTP port can't be served.
     #[error(transparent)]
     Http(#[from] ServerError),

@@ -15,6 +15,7 @@ use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use self::problem::{Kind, Problem};
@@ -29,6 +30,8 @@ pub struct Site {
     pub reports: Reports,
     /// Who is let in.
     pub access: Access,
+    /// How many reports may be downloaded at once: each keeps a connection to the database.
+    pub downloads: Arc<Semaphore>,
     /// Set once the daemon stops: answers without an end must come to one.
     pub stop: CancellationToken,
 }

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::figures::{Flow, Totals, effect_on_available};
+use super::listed::Listed;
 use super::period::{Day, Period, Zone};
 use super::{About, Found, ReportError};
 use crate::ledger::balance::Balance;
@@ -15,7 +16,7 @@ use crate::ledger::entry::{EntryKind, LogNumber, Side, moved};
 use crate::ledger::ids::{AccountId, OrganizationId, ProjectId};
 use crate::ledger::moment::Timestamp;
 use crate::ledger::notice::ShownBalance;
-use crate::store::{Snapshot, UsageEntry, UsageStretch};
+use crate::store::{Snapshot, Stretch, UsageEntry, UsageStretch};
 
 /// How long whoever reads a report may do something else before the next page. A snapshot that stays open keeps
 /// the database from cleaning up.
@@ -99,6 +100,36 @@ impl UsageLine {
             log_number: entry.number,
         }
     }
+}
+
+/// A page of an account's entries, `limit` at most after the sequence `after`, and the sequence that the account has
+/// come to. Sequences have no gaps, so the place of a page is reckoned and not looked for.
+pub(super) async fn entries(
+    snapshot: &mut Snapshot,
+    zone: &Zone,
+    account_id: &AccountId,
+    after: Option<i64>,
+    newest_first: bool,
+    limit: i64,
+) -> Result<(i64, Listed<UsageLine>), ReportError> {
+    zone.check(snapshot).await?;
+    let Found { mut stretch, .. } = Found::find(snapshot, zone, account_id, Stretch::default()).await?;
+    let last = stretch.through;
+    (stretch.after, stretch.through) = if newest_first {
+        let through = after.map_or(last, |after| after.saturating_sub(1).clamp(0, last));
+        (through.saturating_sub(limit).max(0), through)
+    } else {
+        let after = after.unwrap_or(0).clamp(0, last);
+        (after, after.saturating_add(limit).min(last))
+    };
+    let found = snapshot.usage_entries(&stretch, stretch.after, zone.as_str()).await?;
+    let mut items: Vec<_> = found.into_iter().map(|entry| UsageLine::of(account_id, entry)).collect();
+    let more_follow = if newest_first { stretch.after > 0 } else { stretch.through < last };
+    if newest_first {
+        items.reverse();
+    }
+    let next = items.last().filter(|_| more_follow).map(|line| line.sequence.to_string());
+    Ok((last, Listed { items, next }))
 }
 
 /// A usage report that is being read.

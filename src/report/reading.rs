@@ -6,7 +6,12 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::listed::{Listed, Page};
 use super::quote::{self, Quote, QuoteError};
+use super::{
+    AssetsUsage, DaysUsage, Format, Month, Period, ProjectsUsage, ReportError, Statement, UsageLine,
+    UsageReport, WrittenReport, Zone, lines,
+};
 use crate::access::Scope;
 use crate::clock;
 use crate::ledger::balance::Queued;
@@ -16,7 +21,7 @@ use crate::ledger::moment::Timestamp;
 use crate::ledger::settings::Settings;
 use crate::store::{
     AccountFilter, AccountRow, GrantRow, InUse, OrganizationRow, ParkedFilter, PriceListRow, ProjectFilter,
-    ProjectRow, QueueReport, RaisedRow, ReasonCount, Remedy, Snapshot, Store, StoreError,
+    ProjectRow, QueueReport, RaisedRow, ReasonCount, Remedy, Snapshot, Store, StoreError, UsageOrder,
 };
 
 /// Why something can't be read.
@@ -42,9 +47,12 @@ pub enum ReadError {
     /// It would have taken longer than a statement may.
     #[error("the ledger took too long to answer: {0}")]
     TooSlow(StoreError),
-    /// A mistake of this program.
-    #[error(transparent)]
-    Failed(StoreError),
+    /// What was asked can't be, and why.
+    #[error("{0}")]
+    Wrong(String),
+    /// A mistake of this program, or of what is in the ledger.
+    #[error("{0}")]
+    Failed(String),
 }
 
 impl From<StoreError> for ReadError {
@@ -52,7 +60,7 @@ impl From<StoreError> for ReadError {
         match error.remedy() {
             Remedy::Wait => Self::Away(error),
             Remedy::Retry => Self::TooSlow(error),
-            Remedy::Bisect | Remedy::Stop => Self::Failed(error),
+            Remedy::Bisect | Remedy::Stop => Self::Failed(error.to_string()),
         }
     }
 }
@@ -66,53 +74,38 @@ impl From<QuoteError> for ReadError {
     }
 }
 
+impl From<ReportError> for ReadError {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Store(error) => error.into(),
+            ReportError::UnknownAccount(id) => unknown("account", id.as_str()),
+            ReportError::NoTime { .. } | ReportError::TooManyDays { .. } => Self::Wrong(error.to_string()),
+            ReportError::Zone(_) => Self::Refused(error.to_string()),
+            ReportError::Flaw(_) => Self::Failed(error.to_string()),
+        }
+    }
+}
+
 /// Where questions are answered from. Clones share it.
 #[derive(Clone)]
 pub struct Reports {
     store: Store,
     /// What decides in a ledger that no daemon has set up yet.
     settings: Arc<Settings>,
+    /// Whose days and months count.
+    zone: Zone,
 }
 
 impl Reports {
     /// Answers from `store`.
-    pub fn new(store: Store, settings: Arc<Settings>) -> Self {
-        Self { store, settings }
+    pub fn new(store: Store, settings: Arc<Settings>, zone: Zone) -> Self {
+        Self { store, settings, zone }
     }
 
     /// The ledger as it stands now, as far as `scope` reaches.
     pub async fn read(&self, scope: Scope) -> Result<Reading, ReadError> {
-        Ok(Reading { snapshot: self.store.look().await?, scope, settings: self.settings.clone() })
-    }
-}
-
-/// A stretch of a list: what comes after a key, up to so many.
-#[derive(Clone, Debug, Default)]
-pub struct Page {
-    /// The key of the last item before; from the beginning where there is none.
-    pub after: Option<String>,
-    /// At most so many.
-    pub limit: i64,
-}
-
-/// A page of a list.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[schemars(rename = "{T}List")]
-pub struct Listed<T> {
-    /// The items, in the order of their keys.
-    pub items: Vec<T>,
-    /// What to give as `after` for the next page; null where this is the last one.
-    pub next: Option<String>,
-}
-
-impl<T> Listed<T> {
-    /// A page of `items`, of which one more than `limit` was read to see whether more follow.
-    pub fn of(mut items: Vec<T>, limit: i64, key: impl Fn(&T) -> String) -> Self {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let more_follow = items.len() > limit;
-        items.truncate(limit);
-        let next = items.last().filter(|_| more_follow).map(key);
-        Self { items, next }
+        let snapshot = self.store.look().await?;
+        Ok(Reading { snapshot, scope, settings: self.settings.clone(), zone: self.zone.clone() })
     }
 }
 
@@ -147,6 +140,7 @@ pub struct Reading {
     snapshot: Snapshot,
     scope: Scope,
     settings: Arc<Settings>,
+    zone: Zone,
 }
 
 fn unknown(what: &'static str, id: &str) -> ReadError {
@@ -404,6 +398,90 @@ impl Reading {
             quoted.hide_all_but(own);
         }
         Ok(quoted)
+    }
+
+    /// A page of an account's entries, `limit` at most after the sequence `after`, and the sequence that the account
+    /// has come to.
+    pub async fn entries(
+        &mut self,
+        account: &str,
+        after: Option<i64>,
+        newest_first: bool,
+        limit: i64,
+    ) -> Result<(i64, Listed<UsageLine>), ReadError> {
+        let id = self.account_id(account).await?;
+        Ok(lines::entries(&mut self.snapshot, &self.zone, &id, after, newest_first, limit).await?)
+    }
+
+    /// An account's usage by day.
+    pub async fn usage_by_day(&mut self, account: &str, period: Period) -> Result<DaysUsage, ReadError> {
+        let id = self.account_id(account).await?;
+        Ok(super::days(&mut self.snapshot, &self.zone, &id, period).await?)
+    }
+
+    /// An account's usage by project: a page of projects after the id `after`.
+    pub async fn usage_by_project(
+        &mut self,
+        account: &str,
+        period: Period,
+        after: Option<&str>,
+        limit: i64,
+    ) -> Result<ProjectsUsage, ReadError> {
+        let wrong = |error| ReadError::Wrong(format!("after: {error}"));
+        let after = after.map(ProjectId::parse).transpose().map_err(wrong)?;
+        self.usage_in_order(account, period, UsageOrder::ById(after), limit).await
+    }
+
+    /// An account's usage by project, of those alone that used most.
+    pub async fn usage_of_largest(
+        &mut self,
+        account: &str,
+        period: Period,
+        limit: i64,
+    ) -> Result<ProjectsUsage, ReadError> {
+        self.usage_in_order(account, period, UsageOrder::Largest, limit).await
+    }
+
+    async fn usage_in_order(
+        &mut self,
+        account: &str,
+        period: Period,
+        order: UsageOrder,
+        limit: i64,
+    ) -> Result<ProjectsUsage, ReadError> {
+        let id = self.account_id(account).await?;
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        Ok(super::projects(&mut self.snapshot, &self.zone, &id, period, &order, limit).await?)
+    }
+
+    /// An account's assets by type, and how many projects were briefed.
+    pub async fn usage_by_asset(&mut self, account: &str, period: Period) -> Result<AssetsUsage, ReadError> {
+        let id = self.account_id(account).await?;
+        Ok(super::assets(&mut self.snapshot, &self.zone, &id, period).await?)
+    }
+
+    /// An account's statement of a month.
+    pub async fn statement(&mut self, account: &str, month: Month) -> Result<Statement, ReadError> {
+        let id = self.account_id(account).await?;
+        Ok(super::statement(&mut self.snapshot, &self.zone, &id, month).await?)
+    }
+
+    /// An account's usage report, to be written piece by piece. This moment of the ledger is its own from here on.
+    pub async fn usage_report(
+        mut self,
+        account: &str,
+        period: Period,
+        format: Format,
+    ) -> Result<WrittenReport, ReadError> {
+        let id = self.account_id(account).await?;
+        let report = UsageReport::open(self.snapshot, &self.zone, &id, period).await?;
+        Ok(WrittenReport::new(report, format))
+    }
+
+    /// The id of an account that is there, and may be seen.
+    async fn account_id(&mut self, account: &str) -> Result<AccountId, ReadError> {
+        let row = self.account(account).await?;
+        AccountId::parse(&row.account_id).map_err(|_| unknown("account", account))
     }
 
     /// How many messages are parked, by reason.

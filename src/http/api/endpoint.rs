@@ -180,11 +180,11 @@ fn names(known: &HeaderValue, tag: &HeaderValue) -> bool {
     known.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
 }
 
-fn wrong_path(rejection: &PathRejection) -> Problem {
+pub(super) fn wrong_path(rejection: &PathRejection) -> Problem {
     Problem::new(Kind::Unknown, format!("no such thing is known: {}", rejection.body_text()))
 }
 
-fn wrong_query(rejection: &QueryRejection) -> Problem {
+pub(super) fn wrong_query(rejection: &QueryRejection) -> Problem {
     let text = rejection.body_text();
     let what = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
     Problem::new(
@@ -193,7 +193,7 @@ fn wrong_query(rejection: &QueryRejection) -> Problem {
     )
 }
 
-pub(in crate::http) fn wrong_body(rejection: &JsonRejection) -> Problem {
+fn wrong_body(rejection: &JsonRejection) -> Problem {
     let kind = match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Kind::TooLarge,
         StatusCode::UNSUPPORTED_MEDIA_TYPE => Kind::MediaType,

@@ -74,7 +74,7 @@ impl Operation {
     }
 
     /// An endpoint that answers with a document in another media type.
-    pub(super) fn writing<P: JsonSchema, Q: JsonSchema>(
+    pub(super) fn writing<P: JsonSchema, Q: JsonSchema, A: JsonSchema>(
         path: &'static str,
         media_type: &'static str,
         about: About,
@@ -83,7 +83,7 @@ impl Operation {
             path: P::json_schema(schemas),
             query: Some(Q::json_schema(schemas)),
             body: None,
-            answers: vec![(media_type, String::json_schema(schemas))],
+            answers: vec![(media_type, schemas.subschema_for::<A>())],
         };
         Self { method: "get", path, about, describe: Box::new(describe) }
     }
