@@ -21,3 +21,4 @@ pub mod logging;
 pub mod quote;
 pub mod sandbox;
 pub mod store;
+pub mod vitals;

@@ -6,10 +6,8 @@
 mod apply;
 pub mod backoff;
 mod due;
-mod health;
 mod intake;
 pub mod notify;
-pub mod progress;
 mod relay;
 pub mod retention;
 mod run;
