@@ -25,3 +25,4 @@ pub mod logging;
 pub mod report;
 pub mod sandbox;
 pub mod store;
+pub mod vitals;

@@ -6,11 +6,9 @@
 mod apply;
 pub mod backoff;
 mod due;
-mod health;
 mod intake;
 pub mod notify;
 mod port;
-pub mod progress;
 mod relay;
 mod reload;
 pub mod retention;

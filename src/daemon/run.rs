@@ -9,10 +9,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::apply::{Apply, ApplyError};
-use super::health::{Health, Part};
 use super::notify::{self, Notifier};
 use super::port::Port;
-use super::progress::Progress;
 use super::relay::Relay;
 use super::reload::Reloader;
 use super::retention::Retention;
@@ -25,6 +23,7 @@ use crate::ledger::settings::{Order, Settings};
 use crate::logging::LogHandle;
 use crate::report::ZoneError;
 use crate::store::{Remedy, Store, StoreError, StoreSettings};
+use crate::vitals::{Doing, Health, Part, Progress};
 
 /// Above a statement's timeout and the longest pause between two tries.
 const BEAT_LIMIT: Duration = Duration::from_mins(1);
@@ -107,7 +106,9 @@ pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), D
     signals::listen(stop.clone(), hangups_in).map_err(system("listening for signals"))?;
     let notifier = Notifier::from_environment().map_err(system("reaching systemd's socket"))?;
     let notifier = Arc::new(notifier);
-    let health = Health::new(notifier.clone());
+    let health = Health::default();
+    let (status_notifier, status_line) = (notifier.clone(), health.status_line());
+    tokio::spawn(async move { notify::show_status(&status_notifier, status_line).await });
     let progress = Progress::default();
     info!(version = env!("CARGO_PKG_VERSION"), schema = store.schema(), "starting");
     if let Some(interval) = notify::watchdog_interval() {
@@ -146,7 +147,7 @@ pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), D
         store: store.clone(),
         settings,
         messages_max: config.batch.messages_max.into(),
-        health,
+        health: health.clone(),
         heartbeat: heartbeat("apply"),
         log_grew,
         stop: stop.clone(),
@@ -160,10 +161,13 @@ pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), D
     let (order, told) = (config.order, notifier.clone());
     let reloader = Reloader { reload, log, notifier: told, reloaded: reloaded_in, order, tokens };
     tokio::spawn(reloader.run(hangups));
-    let apply = tokio::spawn(apply.run(received, reloaded));
-    let relay = tokio::spawn(relay.run());
-    let retention = tokio::spawn(retention.run());
-    let ended = supervise(intake, apply, relay, retention, &stop, &relay_stop, &notifier).await;
+    let loops = Loops {
+        intake,
+        apply: tokio::spawn(apply.run(received, reloaded)),
+        relay: tokio::spawn(relay.run()),
+        retention: tokio::spawn(retention.run()),
+    };
+    let ended = supervise(loops, &stop, &relay_stop, &notifier, &health).await;
     port.close().await?;
     store.close().await;
     if ended.is_ok() {
@@ -183,7 +187,10 @@ async fn open(
     let mut backoff = Backoff::new();
     loop {
         match check(store, settings.order).await {
-            Ok(()) => return Ok(true),
+            Ok(()) => {
+                health.well(Part::Ledger, Doing::Ready);
+                return Ok(true);
+            }
             Err(DaemonError::Store(error)) if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) => {
                 health.waiting(Part::Ledger, &error);
                 tokio::select! {
@@ -204,16 +211,22 @@ async fn check(store: &Store, ours: Order) -> Result<(), DaemonError> {
     }
 }
 
+/// The loops that run until the daemon stops.
+struct Loops {
+    intake: JoinHandle<()>,
+    apply: JoinHandle<Result<(), ApplyError>>,
+    relay: JoinHandle<Result<(), StoreError>>,
+    retention: JoinHandle<()>,
+}
+
 /// Waits for the loops. When the daemon is told to stop they end one after the other: the intake receives no
 /// more, the batch in hand is finished and acknowledged, and the relay publishes what it wrote.
 async fn supervise(
-    intake: JoinHandle<()>,
-    mut apply: JoinHandle<Result<(), ApplyError>>,
-    mut relay: JoinHandle<Result<(), StoreError>>,
-    mut retention: JoinHandle<()>,
+    Loops { intake, mut apply, mut relay, mut retention }: Loops,
     stop: &CancellationToken,
     relay_stop: &CancellationToken,
     notifier: &Notifier,
+    health: &Health,
 ) -> Result<(), DaemonError> {
     let early = tokio::select! {
         ended = &mut apply => Some(applied(ended)),
@@ -223,6 +236,7 @@ async fn supervise(
         () = stop.cancelled() => None,
     };
     notifier.stopping();
+    health.stopping();
     let ended = match early {
         // A loop that ended by itself found something that needs a person.
         Some(Err(error)) => Err(error),
