@@ -19,7 +19,7 @@ pub(crate) struct Event {
     pub(crate) id: String,
     pub(crate) source: String,
     #[serde(rename = "type")]
-    pub(crate) event_type: String,
+    pub(crate) kind: String,
     pub(crate) time: String,
     /// The trace context of what caused it.
     pub(crate) traceparent: Option<String>,
@@ -109,8 +109,8 @@ impl Alert {
     pub(crate) fn read(body: &[u8]) -> Result<Self, String> {
         let body = std::str::from_utf8(body).map_err(|_| "it is not text".to_owned())?;
         let event: Event = serde_json::from_str(body).map_err(|error| format!("it is no alert: {error}"))?;
-        if event.event_type != ALERT_TYPE {
-            return Err(format!("its type is {:?}, and only {ALERT_TYPE} is read here", event.event_type));
+        if event.kind != ALERT_TYPE {
+            return Err(format!("its type is {:?}, and only {ALERT_TYPE} is read here", event.kind));
         }
         if event.data.sequence < 1 {
             return Err(format!("its sequence is {}, and sequences begin at 1", event.data.sequence));

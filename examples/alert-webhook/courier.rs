@@ -192,18 +192,16 @@ impl Courier {
         self.insist("setting an event aside", || self.state.set_aside(&aside)).await
     }
 
-    /// The accounts that have kept alerts, which may be due.
-    pub(crate) fn waiting_accounts(&self) -> Result<Vec<String>, String> {
-        let streams = self.state.streams().map_err(|error| format!("the state can't be read: {error}"))?;
-        let due = streams.into_iter().filter(|(_, stream)| stream.due().is_some());
-        Ok(due.map(|(account, _)| account).collect())
+    /// The accounts with alerts that were kept and are due.
+    pub(crate) fn due_accounts(&self) -> Vec<String> {
+        let due = self.state.streams().into_iter().filter(|(_, stream)| stream.due().is_some());
+        due.map(|(account, _)| account).collect()
     }
 
     /// Says loudly which alerts are missing, and what brings them.
     pub(crate) fn tell_gaps(&self) {
-        match self.state.streams() {
-            Ok(streams) => streams.iter().for_each(|(account, stream)| tell_gap(account, stream, true)),
-            Err(error) => error!("the state can't be read: {error}"),
+        for (account, stream) in self.state.streams() {
+            tell_gap(&account, &stream, true);
         }
     }
 

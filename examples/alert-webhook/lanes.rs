@@ -70,11 +70,10 @@ impl Lanes {
     }
 
     /// Goes on with what was kept and is due.
-    pub(crate) fn resume(&mut self) -> Result<(), String> {
-        for account in self.courier.waiting_accounts()? {
+    pub(crate) fn resume(&mut self) {
+        for account in self.courier.due_accounts() {
             self.add(account.clone(), Work::Resume(account));
         }
-        Ok(())
     }
 
     pub(crate) fn are_busy(&self) -> bool {

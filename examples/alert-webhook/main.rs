@@ -68,11 +68,12 @@ async fn main() -> ExitCode {
 async fn run(settings: &Settings) -> Result<(), String> {
     let stop = CancellationToken::new();
     listen_for_signals(stop.clone()).map_err(|error| format!("can't listen for signals: {error}"))?;
+    let broker = queue::broker(settings)?;
     let courier = Arc::new(Courier::new(settings, stop.clone())?);
     let mut delays = Delays::new();
     while !stop.is_cancelled() {
         let opened = tokio::select! {
-            opened = Subscription::open(settings) => opened,
+            opened = Subscription::open(broker.clone(), settings) => opened,
             () = stop.cancelled() => break,
         };
         let why = match opened {
@@ -105,7 +106,7 @@ async fn serve(
     let mut lanes = Lanes::new(Arc::clone(courier));
     let mut gaps_told = interval(GAPS_TOLD_EVERY);
     gaps_told.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    lanes.resume()?;
+    lanes.resume();
     loop {
         tokio::select! {
             received = subscription.next() => {

@@ -41,24 +41,27 @@ pub(crate) struct Subscription {
     deliveries: Consumer,
 }
 
+/// Where the broker is. An error says what to write instead, and not what was written: it has a password in it.
+pub(crate) fn broker(settings: &Settings) -> Result<AMQPUri, String> {
+    let url = settings.broker_url.expose_secret();
+    let mut uri: AMQPUri =
+        url.parse().map_err(|_| "the broker's URL is not amqp://user:password@host:port/vhost".to_owned())?;
+    uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
+    Ok(uri)
+}
+
 impl Subscription {
     /// Connects, makes and binds the queue, and begins to consume. An error says what failed.
-    pub(crate) async fn open(settings: &Settings) -> Result<Self, String> {
-        let mut uri: AMQPUri = settings
-            .broker_url
-            .expose_secret()
-            .parse()
-            .map_err(|_| "--broker-url is no amqp://user:password@host:port/vhost".to_owned())?;
-        uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
-        match timeout(OPEN_LIMIT, Self::connect(uri, settings)).await {
+    pub(crate) async fn open(broker: AMQPUri, settings: &Settings) -> Result<Self, String> {
+        match timeout(OPEN_LIMIT, Self::connect(broker, settings)).await {
             Ok(connected) => connected.map_err(|error| error.to_string()),
             Err(_) => Err(format!("RabbitMQ didn't answer within {} s", OPEN_LIMIT.as_secs())),
         }
     }
 
-    async fn connect(uri: AMQPUri, settings: &Settings) -> lapin::Result<Self> {
+    async fn connect(broker: AMQPUri, settings: &Settings) -> lapin::Result<Self> {
         let properties = ConnectionProperties::default().with_connection_name("alert-webhook".into());
-        let connection = Connection::connect_uri(uri, properties).await?;
+        let connection = Connection::connect_uri(broker, properties).await?;
         let channel = connection.create_channel().await?;
         let queue = || ShortString::from(settings.queue.as_str());
         channel.queue_declare(queue(), QueueDeclareOptions::durable(), queue_arguments()).await?;

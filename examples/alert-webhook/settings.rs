@@ -17,10 +17,10 @@ pub(crate) struct Settings {
     #[arg(long, env = "ALERT_BROKER_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) broker_url: SecretString,
     /// The exchange that creditd publishes to (its `broker.events_exchange`).
-    #[arg(long, default_value = "creditd.events", value_name = "NAME")]
+    #[arg(long, default_value = "creditd.events", value_name = "NAME", value_parser = name)]
     pub(crate) exchange: String,
     /// The queue of this program's own; made and bound if it is not there.
-    #[arg(long, default_value = "alert-webhook", value_name = "NAME")]
+    #[arg(long, default_value = "alert-webhook", value_name = "NAME", value_parser = name)]
     pub(crate) queue: String,
     /// Where it is kept how far each account has come, and what could not be delivered.
     #[arg(long, env = "ALERT_STATE", value_name = "DIR")]
@@ -51,4 +51,12 @@ pub(crate) struct Settings {
     /// Who gets them; may be given several times.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) mail_to: Vec<Mailbox>,
+}
+
+/// AMQP's names are at most 255 bytes, and lapin panics on longer ones.
+fn name(text: &str) -> Result<String, String> {
+    if (1..=255).contains(&text.len()) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("it has {} bytes, and a name in RabbitMQ has 1 to 255", text.len()))
 }

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
+use tracing::error;
 
 use super::alert::ALERT_TYPE;
 use super::sequence::Stream;
@@ -32,7 +33,6 @@ struct Kept {
     account_id: String,
     #[serde(rename = "type")]
     event_type: String,
-    #[serde(flatten)]
     stream: Stream,
 }
 
@@ -98,17 +98,27 @@ impl State {
         File::open(&self.directory)?.sync_all()
     }
 
-    /// All accounts that something is known of.
-    pub(crate) fn streams(&self) -> io::Result<Vec<(String, Stream)>> {
-        let mut streams = Vec::new();
-        for entry in fs::read_dir(&self.directory)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == STREAM_EXTENSION) {
-                let kept = read(&path)?;
-                streams.push((kept.account_id, kept.stream));
+    /// All accounts that something is known of. A file that can't be read is said and left out: what its account
+    /// needs of it waits until it is mended, and nobody else's does.
+    pub(crate) fn streams(&self) -> Vec<(String, Stream)> {
+        let entries = match fs::read_dir(&self.directory) {
+            Ok(entries) => entries,
+            Err(error) => {
+                error!("the state can't be read: {}: {error}", self.directory.display());
+                return Vec::new();
             }
-        }
-        Ok(streams)
+        };
+        let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        let of_accounts =
+            paths.filter(|path| path.extension().is_some_and(|found| found == STREAM_EXTENSION));
+        let read_or_said = |path: PathBuf| match read(&path) {
+            Ok(kept) => Some((kept.account_id, kept.stream)),
+            Err(error) => {
+                error!("the state can't be read: {error}");
+                None
+            }
+        };
+        of_accounts.filter_map(read_or_said).collect()
     }
 
     /// Adds a line to what is set aside.
@@ -151,7 +161,7 @@ mod tests {
         for (place, account) in (1..).zip(accounts) {
             assert_eq!(state.load(account).unwrap(), Some(Stream::new(Begin::Seen, place)));
         }
-        let mut known: Vec<_> = state.streams().unwrap().into_iter().map(|(account, _)| account).collect();
+        let mut known: Vec<_> = state.streams().into_iter().map(|(account, _)| account).collect();
         known.sort();
         assert_eq!(known, ["..", "A/b", "a.b", "a/b", "pool:a"]);
     }
@@ -163,6 +173,10 @@ mod tests {
         fs::write(directory.path().join("studio.json"), "{\"last\": ").unwrap();
         let error = state.load("studio").unwrap_err().to_string();
         assert!(error.contains("studio.json: EOF"), "{error}");
+        let mut stream = Stream::new(Begin::First, 2);
+        stream.hold(2, "{}".to_owned());
+        state.save("film", &stream).unwrap();
+        assert_eq!(state.streams(), [("film".to_owned(), stream)], "others are read all the same");
     }
 
     #[test]

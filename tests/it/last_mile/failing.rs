@@ -161,4 +161,9 @@ fn settings_that_lead_nowhere_are_refused_before_anything_is_taken() {
     let (code, said) = told(&arguments);
     assert_eq!(code, 1);
     assert!(said.contains("it is empty, and nobody could check the signature"), "{said}");
+    let arguments = webhook(&world, &endpoint);
+    let output = command(&world, "http://creditd:s3cret@localhost", &arguments).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("is not amqp://user:password@host") && !said.contains("s3cret"), "{said}");
 }

@@ -79,7 +79,7 @@ fn an_account_begins_where_it_is_first_seen_unless_told_to_begin_with_its_first(
 
     let all = Endpoint::start();
     let mut arguments = webhook(&world, &all);
-    // A consumer of its own: another queue and another state (the last --state counts).
+    // A consumer of its own: another queue and another state.
     let state = world.file("state-of-all").to_str().unwrap().to_owned();
     arguments.extend(["--begin", "first", "--queue", "all", "--state", &state].map(str::to_owned));
     let consumer = start(&world, &arguments);

@@ -48,10 +48,10 @@ fn webhook(world: &World, endpoint: &Endpoint) -> Vec<String> {
     vec!["--webhook-url".to_owned(), endpoint.url(), "--webhook-secret-file".to_owned(), file]
 }
 
-/// The example with these arguments, not started yet.
+/// The example with these arguments, not started yet. Its state is the world's unless they say otherwise.
 fn command(world: &World, broker_url: &str, arguments: &[String]) -> Command {
     let mut command = Command::new(program());
-    command.env_clear().env("ALERT_BROKER_URL", broker_url).arg("--state").arg(world.file("state"));
+    command.env_clear().env("ALERT_BROKER_URL", broker_url).env("ALERT_STATE", world.file("state"));
     command.args(arguments);
     command
 }
