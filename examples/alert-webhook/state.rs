@@ -92,6 +92,7 @@ impl State {
         };
         let mut file = NamedTempFile::new_in(&self.directory)?;
         serde_json::to_writer_pretty(&mut file, &kept)?;
+        file.write_all(b"\n")?;
         file.as_file().sync_all()?;
         file.persist(self.path_of(account))?;
         // The new name is on the disk only once the directory is.

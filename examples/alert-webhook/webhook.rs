@@ -30,6 +30,12 @@ pub(crate) struct Webhook {
 impl Webhook {
     /// A webhook at `url`, signed with `secret`.
     pub(crate) fn new(url: Url, secret: SecretString) -> Result<Self, String> {
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(format!(
+                "--webhook-url begins with {}:, and only https: or http: will do",
+                url.scheme()
+            ));
+        }
         let client = Client::builder()
             .connect_timeout(CONNECT_LIMIT)
             .timeout(REQUEST_LIMIT)

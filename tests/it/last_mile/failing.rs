@@ -161,6 +161,11 @@ fn settings_that_lead_nowhere_are_refused_before_anything_is_taken() {
     let (code, said) = told(&arguments);
     assert_eq!(code, 1);
     assert!(said.contains("it is empty, and nobody could check the signature"), "{said}");
+    let mut arguments = webhook(&world, &endpoint);
+    arguments[1] = "ftp://localhost/alerts".to_owned();
+    let (code, said) = told(&arguments);
+    assert_eq!(code, 1);
+    assert!(said.contains("only https: or http: will do"), "{said}");
     let arguments = webhook(&world, &endpoint);
     let output = command(&world, "http://creditd:s3cret@localhost", &arguments).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
