@@ -105,7 +105,10 @@ impl Courier {
         });
         match stream.verdict(sequence) {
             Verdict::Duplicate => info!(account, sequence, key = alert.key(), "dropped: it came before"),
-            Verdict::Due => self.apply(&alert, &mut stream).await?,
+            Verdict::Due => {
+                self.deliver_everywhere(&alert).await?;
+                self.write_down(&account, &mut stream, sequence).await?;
+            }
             Verdict::Early => {
                 stream.hold(sequence, alert.body);
                 // On disk, and acknowledged then: if early ones were left with the broker, enough of them would use
@@ -126,23 +129,28 @@ impl Courier {
     }
 
     async fn release(&self, account: &str, stream: &mut Stream) -> Result<(), Stopped> {
-        while let Some(event) = stream.due() {
-            let alert = Alert::read(event.as_bytes());
-            // It was read before it was kept: only a hand can have changed it.
-            let damaged = |what| io::Error::new(io::ErrorKind::InvalidData, format!("{account}: {what}"));
-            let alert = self.insist("reading a kept alert", || alert.clone().map_err(damaged)).await?;
-            self.apply(&alert, stream).await?;
+        while let Some((sequence, event)) = stream.due() {
+            match Alert::read(event.as_bytes()) {
+                Ok(alert) => self.deliver_everywhere(&alert).await?,
+                // It could be read before it was kept: a hand has changed it since.
+                Err(reason) => self.set_aside_unread(event.as_bytes(), &reason).await?,
+            }
+            self.write_down(account, stream, sequence).await?;
         }
         Ok(())
     }
 
-    /// Delivers, then writes down that it was: a death in between repeats it, under the same key.
-    async fn apply(&self, alert: &Alert, stream: &mut Stream) -> Result<(), Stopped> {
-        // Side by side, so that a webhook that is away keeps no mail from the people who could mend it.
+    /// Side by side, so that a webhook that is away keeps no mail from the people who could mend it.
+    async fn deliver_everywhere(&self, alert: &Alert) -> Result<(), Stopped> {
         let deliveries = self.destinations.iter().map(|destination| self.deliver(destination, alert));
-        join_all(deliveries).await.into_iter().collect::<Result<Vec<()>, _>>()?;
-        stream.applied(alert.sequence());
-        self.save(alert.account(), stream).await
+        join_all(deliveries).await.into_iter().collect()
+    }
+
+    /// After the delivery and before the acknowledgement: a death before this repeats it under the same key, and a death
+    /// after it has the repetition dropped.
+    async fn write_down(&self, account: &str, stream: &mut Stream, sequence: i64) -> Result<(), Stopped> {
+        stream.applied(sequence);
+        self.save(account, stream).await
     }
 
     /// Tries until it is taken, refused, or has failed for so long that others must not wait any longer.

@@ -68,9 +68,10 @@ impl Stream {
         self.held.remove(&sequence);
     }
 
-    /// An event that came early and is due now.
-    pub(crate) fn due(&self) -> Option<&str> {
-        self.held.get(&(self.last + 1)).map(String::as_str)
+    /// An event that came early and is due now, with its sequence.
+    pub(crate) fn due(&self) -> Option<(i64, &str)> {
+        let sequence = self.last + 1;
+        self.held.get(&sequence).map(|event| (sequence, event.as_str()))
     }
 
     /// What is missing between the last one that was applied and the first one that came early.
@@ -101,8 +102,8 @@ mod tests {
                 }
                 Verdict::Early => stream.hold(sequence, sequence.to_string()),
             }
-            while let Some(event) = stream.due() {
-                let sequence = event.parse().unwrap();
+            while let Some((sequence, event)) = stream.due() {
+                assert_eq!(event, sequence.to_string());
                 applied.push(sequence);
                 stream.applied(sequence);
             }
