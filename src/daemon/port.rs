@@ -14,6 +14,7 @@ use crate::http::{self, Access, Site};
 use crate::ledger::settings::Settings;
 use crate::report::{Reports, Zone};
 use crate::store::{Store, StoreSettings};
+use crate::vitals::{Health, Progress};
 
 /// For those who read by HTTP: apart from the daemon's own, so that no reader makes a message wait.
 const READERS_MAX: u32 = 6;
@@ -32,6 +33,7 @@ impl Port {
         config: &Config,
         tokens: Option<Tokens>,
         settings: Arc<Settings>,
+        (health, progress): (Health, Progress),
     ) -> Result<Self, DaemonError> {
         let stop = CancellationToken::new();
         let zone = Zone::parse(&config.report.timezone)?;
@@ -45,6 +47,8 @@ impl Port {
         let site = Site {
             reports: Reports::new(store.clone(), settings, zone),
             access: Access { tokens, sessions },
+            health,
+            progress,
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
             stop: stop.clone(),
         };

@@ -115,7 +115,8 @@ pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), D
         let (notifier, progress) = (notifier.clone(), progress.clone());
         tokio::spawn(async move { notify::watch(&notifier, &progress, interval).await });
     }
-    let port = Port::open(&config, tokens.clone(), settings.clone()).await?;
+    let port =
+        Port::open(&config, tokens.clone(), settings.clone(), (health.clone(), progress.clone())).await?;
     // Servers that are away are waited for; that is no failed start.
     notifier.ready();
     if !open(&store, &settings, &health, &stop).await? {

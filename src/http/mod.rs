@@ -5,6 +5,7 @@
 
 mod api;
 mod gate;
+mod health;
 mod login;
 mod problem;
 mod server;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::problem::{Kind, Problem};
 use crate::report::Reports;
+use crate::vitals::{Health, Progress};
 
 pub use gate::Access;
 pub use server::{ServerError, bind, serve};
@@ -30,6 +32,10 @@ pub struct Site {
     pub reports: Reports,
     /// Who is let in.
     pub access: Access,
+    /// What state the daemon's parts are in.
+    pub health: Health,
+    /// Whether its loops move.
+    pub progress: Progress,
     /// How many reports may be downloaded at once: each keeps a connection to the database.
     pub downloads: Arc<Semaphore>,
     /// Set once the daemon stops: answers without an end must come to one.
@@ -45,6 +51,8 @@ fn routes(site: Arc<Site>) -> Router {
     let document = openapi();
     let guarded = api::api().router();
     let open = Router::new()
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
         .route("/openapi.json", get(move || async move { Json(document) }))
         .route("/login", post(login::log_in))
         .route("/logout", post(login::log_out));
