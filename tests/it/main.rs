@@ -19,3 +19,4 @@ mod store;
 mod support;
 mod systemd;
 mod terms;
+mod usage;
