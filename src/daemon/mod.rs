@@ -6,6 +6,7 @@
 mod apply;
 pub mod backoff;
 mod due;
+mod error;
 mod intake;
 pub mod notify;
 mod port;
@@ -15,5 +16,7 @@ pub mod retention;
 mod run;
 mod signals;
 
+pub use error::DaemonError;
 pub(crate) use relay::message_of;
-pub use run::{DaemonError, Reload, run};
+pub use reload::Reload;
+pub use run::run;

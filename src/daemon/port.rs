@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::run::DaemonError;
+use super::error::DaemonError;
 use crate::access::{Sessions, Tokens};
 use crate::config::Config;
 use crate::http::{self, Access, Site};

@@ -6,11 +6,13 @@ use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
 use super::notify::Notifier;
-use super::run::Reload;
 use crate::access::Tokens;
-use crate::config::{Config, HttpConfig};
+use crate::config::{Config, ConfigError, HttpConfig};
 use crate::ledger::settings::{Order, Settings};
 use crate::logging::LogHandle;
+
+/// Reads the settings again, for HUP.
+pub type Reload = Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
 
 /// What a HUP reaches.
 pub(super) struct Reloader {

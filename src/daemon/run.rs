@@ -9,19 +9,18 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::apply::{Apply, ApplyError};
+use super::error::DaemonError;
 use super::notify::{self, Notifier};
 use super::port::Port;
 use super::relay::Relay;
-use super::reload::Reloader;
+use super::reload::{Reload, Reloader};
 use super::retention::Retention;
 use super::{backoff::Backoff, intake, signals};
 use crate::batch::settings::OrderDiffers;
 use crate::broker::{self, BrokerSettings};
 use crate::config::{Config, ConfigError, Topology};
-use crate::http::ServerError;
 use crate::ledger::settings::{Order, Settings};
 use crate::logging::LogHandle;
-use crate::report::ZoneError;
 use crate::store::{Remedy, Store, StoreError, StoreSettings};
 use crate::vitals::{Doing, Health, Part, Progress};
 
@@ -29,40 +28,6 @@ use crate::vitals::{Doing, Health, Part, Progress};
 const BEAT_LIMIT: Duration = Duration::from_mins(1);
 /// The apply loop, the relay, retention, and one for looking.
 const CONNECTIONS_MAX: u32 = 4;
-
-/// Why the daemon ended other than by being told to.
-#[derive(Debug, thiserror::Error)]
-pub enum DaemonError {
-    /// The settings can't be used.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The ledger goes by another order.
-    #[error(transparent)]
-    Order(#[from] OrderDiffers),
-    /// The ledger can't be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Reports can't be made in that time zone.
-    #[error(transparent)]
-    Zone(#[from] ZoneError),
-    /// The HTTP port can't be served.
-    #[error(transparent)]
-    Http(#[from] ServerError),
-    /// The operating system refused something.
-    #[error("{what}: {error}")]
-    System {
-        /// What was tried.
-        what: &'static str,
-        /// What it said.
-        error: std::io::Error,
-    },
-    /// A loop ended that must not.
-    #[error("the {0} loop ended unexpectedly; this is a bug, please report the lines above")]
-    Ended(&'static str),
-}
-
-/// Reads the settings again, for HUP.
-pub type Reload = Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
 
 /// How the store is reached, by the settings.
 impl Config {

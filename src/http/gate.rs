@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::problem::{Kind, Problem};
-use super::{Site, login};
+use super::{Site, browser};
 use crate::access::{Grant, Scope, Sessions, Token, TokenName, Tokens};
 use crate::clock;
 
@@ -55,7 +55,7 @@ pub(super) async fn admit(State(site): State<Arc<Site>>, mut request: Request, n
             next.run(request).await
         }
         Err(_) if is_person(request.method(), request.headers()) => {
-            Redirect::to(&login::path_back_to(request.uri())).into_response()
+            Redirect::to(&browser::path_back_to(request.uri())).into_response()
         }
         Err(problem) => problem.into_response(),
     }
@@ -115,7 +115,7 @@ impl Access {
                 (said.to_str().ok().and_then(bearer).and_then(|token| tokens.grant(&token, now)), false)
             }
             None => {
-                (login::session(headers).and_then(|cookie| self.sessions.check(cookie, &tokens, now)), true)
+                (browser::session(headers).and_then(|cookie| self.sessions.check(cookie, &tokens, now)), true)
             }
         };
         let Grant { name, scope, .. } = grant.ok_or_else(|| match has_session {

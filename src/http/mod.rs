@@ -4,6 +4,7 @@
 //! far who asks may see; no handler has to remember that.
 
 mod api;
+mod browser;
 mod gate;
 mod health;
 mod login;

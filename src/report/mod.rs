@@ -9,6 +9,7 @@
 mod assets;
 mod csv;
 mod days;
+mod error;
 mod figures;
 mod lines;
 mod listed;
@@ -21,12 +22,13 @@ mod written;
 
 pub use assets::{AssetUsage, AssetsUsage, ProjectsBriefed, assets};
 pub use days::{DAYS_MAX, DayUsage, DaysUsage, days};
+pub use error::ReadError;
 pub use figures::{Flow, KindUsage, Totals};
 pub use lines::{UsageLine, UsageReport};
 pub use listed::{Listed, Page};
 pub use period::{Border, BorderError, Day, Month, MonthError, Period, Zone, ZoneError};
 pub use projects::{OtherProjects, ProjectUsage, ProjectsUsage, projects};
-pub use reading::{OrganizationSummary, Prices, ReadError, Reading, Reports};
+pub use reading::{OrganizationSummary, Prices, Reading, Reports};
 pub use statement::{MonthState, PROJECTS_NAMED, Statement, StatementProjects, statement};
 pub use written::{Format, UsageReportDocument, WrittenReport};
 

@@ -64,7 +64,7 @@ impl Zone {
 
     /// Asks PostgreSQL whether it knows it.
     pub async fn check(&self, snapshot: &mut Snapshot) -> Result<(), ReportError> {
-        self.days_of(snapshot, &[]).await.map(drop)
+        self.days_of(snapshot, &[Timestamp::EPOCH]).await.map(drop)
     }
 
     /// When these days begin in it.

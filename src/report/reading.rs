@@ -1,17 +1,17 @@
 //! One moment of the ledger, seen through a scope. Whatever is outside the scope is told of exactly as what does
 //! not exist, so that nobody learns more by asking than by not asking.
 
+mod usage;
+
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::Zone;
+use super::error::{ReadError, unknown};
 use super::listed::{Listed, Page};
-use super::quote::{self, Quote, QuoteError};
-use super::{
-    AssetsUsage, DaysUsage, Format, Month, Period, ProjectsUsage, ReportError, Statement, UsageLine,
-    UsageReport, WrittenReport, Zone, lines,
-};
+use super::quote::{self, Quote};
 use crate::access::Scope;
 use crate::clock;
 use crate::ledger::balance::Queued;
@@ -21,70 +21,8 @@ use crate::ledger::moment::Timestamp;
 use crate::ledger::settings::Settings;
 use crate::store::{
     AccountFilter, AccountRow, GrantRow, InUse, OrganizationRow, ParkedFilter, PriceListRow, ProjectFilter,
-    ProjectRow, QueueReport, RaisedRow, ReasonCount, Remedy, Snapshot, Store, StoreError, UsageOrder,
+    ProjectRow, QueueReport, RaisedRow, ReasonCount, Snapshot, Store,
 };
-
-/// Why something can't be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// There is no such thing, or not for who asks.
-    #[error("no {what} {id:?} is known")]
-    Unknown {
-        /// What was asked for.
-        what: &'static str,
-        /// Which.
-        id: String,
-    },
-    /// It belongs to the whole ledger, and who asks sees a part of it.
-    #[error("{0} belong to the whole ledger, which this token's scope doesn't reach")]
-    OutOfScope(&'static str),
-    /// It can't be said, and why.
-    #[error("{0}")]
-    Refused(String),
-    /// The ledger can't be reached; asking again later may help.
-    #[error("the ledger can't be reached at present: {0}")]
-    Away(StoreError),
-    /// It would have taken longer than a statement may.
-    #[error("the ledger took too long to answer: {0}")]
-    TooSlow(StoreError),
-    /// What was asked can't be, and why.
-    #[error("{0}")]
-    Wrong(String),
-    /// A mistake of this program, or of what is in the ledger.
-    #[error("{0}")]
-    Failed(String),
-}
-
-impl From<StoreError> for ReadError {
-    fn from(error: StoreError) -> Self {
-        match error.remedy() {
-            Remedy::Wait => Self::Away(error),
-            Remedy::Retry => Self::TooSlow(error),
-            Remedy::Bisect | Remedy::Stop => Self::Failed(error.to_string()),
-        }
-    }
-}
-
-impl From<QuoteError> for ReadError {
-    fn from(error: QuoteError) -> Self {
-        match error {
-            QuoteError::Store(error) => error.into(),
-            QuoteError::Refused(why) => Self::Refused(why),
-        }
-    }
-}
-
-impl From<ReportError> for ReadError {
-    fn from(error: ReportError) -> Self {
-        match error {
-            ReportError::Store(error) => error.into(),
-            ReportError::UnknownAccount(id) => unknown("account", id.as_str()),
-            ReportError::NoTime { .. } | ReportError::TooManyDays { .. } => Self::Wrong(error.to_string()),
-            ReportError::Zone(_) => Self::Refused(error.to_string()),
-            ReportError::Flaw(_) => Self::Failed(error.to_string()),
-        }
-    }
-}
 
 /// Where questions are answered from. Clones share it.
 #[derive(Clone)]
@@ -141,10 +79,6 @@ pub struct Reading {
     scope: Scope,
     settings: Arc<Settings>,
     zone: Zone,
-}
-
-fn unknown(what: &'static str, id: &str) -> ReadError {
-    ReadError::Unknown { what, id: id.to_owned() }
 }
 
 impl Reading {
@@ -398,90 +332,6 @@ impl Reading {
             quoted.hide_all_but(own);
         }
         Ok(quoted)
-    }
-
-    /// A page of an account's entries, `limit` at most after the sequence `after`, and the sequence that the account
-    /// has come to.
-    pub async fn entries(
-        &mut self,
-        account: &str,
-        after: Option<i64>,
-        newest_first: bool,
-        limit: i64,
-    ) -> Result<(i64, Listed<UsageLine>), ReadError> {
-        let id = self.account_id(account).await?;
-        Ok(lines::entries(&mut self.snapshot, &self.zone, &id, after, newest_first, limit).await?)
-    }
-
-    /// An account's usage by day.
-    pub async fn usage_by_day(&mut self, account: &str, period: Period) -> Result<DaysUsage, ReadError> {
-        let id = self.account_id(account).await?;
-        Ok(super::days(&mut self.snapshot, &self.zone, &id, period).await?)
-    }
-
-    /// An account's usage by project: a page of projects after the id `after`.
-    pub async fn usage_by_project(
-        &mut self,
-        account: &str,
-        period: Period,
-        after: Option<&str>,
-        limit: i64,
-    ) -> Result<ProjectsUsage, ReadError> {
-        let wrong = |error| ReadError::Wrong(format!("after: {error}"));
-        let after = after.map(ProjectId::parse).transpose().map_err(wrong)?;
-        self.usage_in_order(account, period, UsageOrder::ById(after), limit).await
-    }
-
-    /// An account's usage by project, of those alone that used most.
-    pub async fn usage_of_largest(
-        &mut self,
-        account: &str,
-        period: Period,
-        limit: i64,
-    ) -> Result<ProjectsUsage, ReadError> {
-        self.usage_in_order(account, period, UsageOrder::Largest, limit).await
-    }
-
-    async fn usage_in_order(
-        &mut self,
-        account: &str,
-        period: Period,
-        order: UsageOrder,
-        limit: i64,
-    ) -> Result<ProjectsUsage, ReadError> {
-        let id = self.account_id(account).await?;
-        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-        Ok(super::projects(&mut self.snapshot, &self.zone, &id, period, &order, limit).await?)
-    }
-
-    /// An account's assets by type, and how many projects were briefed.
-    pub async fn usage_by_asset(&mut self, account: &str, period: Period) -> Result<AssetsUsage, ReadError> {
-        let id = self.account_id(account).await?;
-        Ok(super::assets(&mut self.snapshot, &self.zone, &id, period).await?)
-    }
-
-    /// An account's statement of a month.
-    pub async fn statement(&mut self, account: &str, month: Month) -> Result<Statement, ReadError> {
-        let id = self.account_id(account).await?;
-        Ok(super::statement(&mut self.snapshot, &self.zone, &id, month).await?)
-    }
-
-    /// An account's usage report, to be written piece by piece. This moment of the ledger is its own from here on.
-    pub async fn usage_report(
-        mut self,
-        account: &str,
-        period: Period,
-        format: Format,
-    ) -> Result<WrittenReport, ReadError> {
-        let id = self.account_id(account).await?;
-        let report = UsageReport::open(self.snapshot, &self.zone, &id, period).await?;
-        Ok(WrittenReport::new(report, format))
-    }
-
-    /// The id of an account that is there, and may be seen.
-    async fn account_id(&mut self, account: &str) -> Result<AccountId, ReadError> {
-        let row = self.account(account).await?;
-        AccountId::parse(&row.account_id).map_err(|_| unknown("account", account))
     }
 
     /// How many messages are parked, by reason.

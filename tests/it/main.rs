@@ -20,3 +20,4 @@ mod store;
 mod support;
 mod systemd;
 mod terms;
+mod usage;

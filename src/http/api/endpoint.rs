@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, extract::State};
@@ -18,14 +18,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::openapi::{self, Operation};
+use super::openapi::{self, About, LOG_NUMBER, Operation};
 use crate::http::Site;
 use crate::http::gate::Visitor;
 use crate::http::problem::{Kind, Problem};
 use crate::report::Reading;
-
-/// The last number of the ledger's log when the answer was true.
-pub(in crate::http) const LOG_NUMBER: HeaderName = HeaderName::from_static("creditd-log-number");
 
 /// What comes of a question, once it is read.
 pub(super) type Answering<'r, A> = Pin<Box<dyn Future<Output = Result<Answer<A>, Problem>> + Send + 'r>>;
@@ -57,16 +54,6 @@ impl<A> Answer<A> {
 #[derive(serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
-
-/// The words of an endpoint.
-pub(super) struct About {
-    /// A name for programs that are made from the document.
-    pub(super) id: &'static str,
-    /// What it answers, in a few words.
-    pub(super) summary: &'static str,
-    /// What else is to be known.
-    pub(super) description: &'static str,
-}
 
 /// All endpoints: their routes and what is said of them.
 #[derive(Default)]

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
 use super::arguments::AccountPath;
-use super::endpoint::{About, Answering, Api, Nothing};
+use super::endpoint::{Answering, Api, Nothing};
+use super::openapi::About;
 use crate::report::{QueueReport, Reading};
 
 /// The most claims of a queue that are told, since what would unblock each is found by walking all before it.

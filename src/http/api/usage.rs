@@ -16,8 +16,8 @@ use tokio::sync::mpsc;
 use tracing::error;
 
 use super::arguments::{AccountPath, Key, Limit};
-use super::endpoint::{About, Answer, Answering, Api, LOG_NUMBER, wrong_path, wrong_query};
-use super::openapi::Operation;
+use super::endpoint::{Answer, Answering, Api, wrong_path, wrong_query};
+use super::openapi::{About, LOG_NUMBER, Operation};
 use crate::http::Site;
 use crate::http::gate::Visitor;
 use crate::http::problem::{Kind, Problem};
