@@ -46,6 +46,16 @@ impl Daemon {
         self.log().lines().filter(|line| line.contains(text)).count()
     }
 
+    /// Where it answers HTTP, such as `http://127.0.0.1:40961`: the last one of those on the same log.
+    pub(crate) fn http_address(&self) -> String {
+        const LINE: &str = "\"answering HTTP\",\"address\":\"";
+        self.wait_for_log(LINE);
+        let log = self.log();
+        let (_, rest) = log.rsplit_once(LINE).unwrap();
+        let (address, _) = rest.split_once('"').unwrap();
+        format!("http://{address}")
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap();
         kill_process(pid, signal).unwrap();

@@ -130,12 +130,15 @@ impl World {
 
     /// The settings as environment variables.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        let anywhere = "127.0.0.1:0".to_owned();
         let base = [
             ("CREDITD__DATABASE__URL", &self.database_url),
             ("CREDITD__DATABASE__OWNER_URL", &self.owner_url),
             ("CREDITD__BROKER__URL", &self.broker_url),
         ];
-        let base = base.into_iter().map(|(name, value)| (name.to_owned(), value.clone()));
+        // Any port that is free: many daemons run at once.
+        let base = base.into_iter().chain([("CREDITD__HTTP__LISTEN", &anywhere)]);
+        let base = base.map(|(name, value)| (name.to_owned(), value.clone()));
         base.chain(self.more.iter().cloned()).collect()
     }
 
