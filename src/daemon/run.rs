@@ -18,7 +18,7 @@ use super::{backoff::Backoff, intake, signals};
 use crate::batch::settings::OrderDiffers;
 use crate::broker::{self, BrokerSettings};
 use crate::config::{Config, ConfigError, Topology};
-use crate::http::{self, ServerError, Site};
+use crate::http::{self, Live, ServerError, Site};
 use crate::ledger::settings::{Order, Settings};
 use crate::logging::LogHandle;
 use crate::report::Reports;
@@ -179,7 +179,7 @@ async fn answer(
     let listener = http::bind(config.http.listen).await?;
     let address = listener.local_addr().map_err(|error| DaemonError::System { what: "listening", error })?;
     info!(%address, "answering HTTP");
-    let site = Site { reports: Reports::new(store.clone(), settings) };
+    let site = Site { reports: Reports::new(store.clone(), settings), live: Live::new(stop.clone()) };
     Ok(tokio::spawn(async move {
         http::serve(listener, Arc::new(site), stop).await;
         store.close().await;

@@ -4,24 +4,28 @@
 //! far who asks may see; no handler has to remember that.
 
 mod api;
+mod dashboard;
 mod gate;
 mod problem;
 mod server;
 
 use axum::Router;
-use axum::http::Uri;
+use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 
 use self::problem::{Kind, Problem};
 use crate::report::Reports;
 
+pub use dashboard::Live;
 pub use server::{ServerError, bind, serve};
 
 /// What answers are made from.
 pub struct Site {
     /// What the ledger says.
     pub reports: Reports,
+    /// Who is told that it changed.
+    pub live: Live,
 }
 
 /// The OpenAPI document of the API, as `/openapi.json` has it.
@@ -33,11 +37,19 @@ fn routes(site: Arc<Site>) -> Router {
     let document = openapi();
     let openapi = axum::routing::get(move || async move { axum::Json(document) });
     let described = api::api().router().route("/openapi.json", openapi);
-    described.fallback(unknown_path).method_not_allowed_fallback(wrong_method).with_state(site)
+    described
+        .merge(dashboard::routes())
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(site)
 }
 
-async fn unknown_path(uri: Uri) -> Response {
+async fn unknown_path(uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path();
+    if dashboard::wants_page(&headers) {
+        let problem = Problem::new(Kind::Unknown, format!("nothing is at {path:?}"));
+        return dashboard::problem_page(&problem, None);
+    }
     Problem::new(Kind::Unknown, format!("nothing is at {path:?}; /openapi.json says what there is"))
         .into_response()
 }

@@ -5,7 +5,7 @@ pub mod quote;
 mod reading;
 
 pub use crate::store::{
-    AccountRow, GrantRow, InUse, OrganizationRow, PriceListRow, ProjectRow, QueueReport, RaisedRow,
-    ReasonCount,
+    AccountRow, ClaimRow, GrantRow, InUse, OrganizationRow, OverLimit, PriceListRow, ProjectRow, QueueReport,
+    RaisedRow, ReasonCount, Standing, UnblockingRow, Waiting,
 };
 pub use reading::{Listed, OrganizationSummary, Page, Prices, ReadError, Reading, Reports};

@@ -9,14 +9,17 @@ use serde::Serialize;
 use super::quote::{self, Quote, QuoteError};
 use crate::access::Scope;
 use crate::clock;
+use crate::ledger::account::Kind;
 use crate::ledger::balance::Queued;
+use crate::ledger::entry::Entry;
 use crate::ledger::ids::{AccountId, OrganizationId, ProjectId};
 use crate::ledger::input::Price;
 use crate::ledger::moment::Timestamp;
+use crate::ledger::notice::{Contact, ContactRole};
 use crate::ledger::settings::Settings;
 use crate::store::{
     AccountFilter, AccountRow, GrantRow, InUse, OrganizationRow, ParkedFilter, PriceListRow, ProjectFilter,
-    ProjectRow, QueueReport, RaisedRow, ReasonCount, Remedy, Snapshot, Store, StoreError,
+    ProjectRow, QueueReport, RaisedRow, ReasonCount, Remedy, Snapshot, Standing, Store, StoreError,
 };
 
 /// Why something can't be read.
@@ -83,6 +86,11 @@ impl Reports {
     /// The ledger as it stands now, as far as `scope` reaches.
     pub async fn read(&self, scope: Scope) -> Result<Reading, ReadError> {
         Ok(Reading { snapshot: self.store.look().await?, scope, settings: self.settings.clone() })
+    }
+
+    /// What is raised by whatever changes the books: while it stays, so does all that can be read.
+    pub async fn version(&self) -> Result<i64, ReadError> {
+        Ok(self.store.version().await?)
     }
 }
 
@@ -195,10 +203,10 @@ impl Reading {
         page: &Page,
     ) -> Result<Listed<AccountRow>, ReadError> {
         let mut filter = AccountFilter {
-            only: None,
             organizations: organization.map(|id| vec![id]),
             after: page.after.clone(),
             limit: page.limit + 1,
+            ..AccountFilter::default()
         };
         match (&self.scope, &filter.organizations) {
             (Scope::All, _) => {}
@@ -212,6 +220,56 @@ impl Reading {
         }
         let rows = self.snapshot.accounts(&filter).await?;
         Ok(Listed::of(rows, page.limit, |row| row.account_id.clone()))
+    }
+
+    /// A page of the accounts that belong to no organization. Only who sees all sees any of them.
+    pub async fn standalone(&mut self, page: &Page) -> Result<Listed<AccountRow>, ReadError> {
+        if self.scope != Scope::All {
+            return Ok(Listed { items: Vec::new(), next: None });
+        }
+        let filter = AccountFilter {
+            standalone: true,
+            after: page.after.clone(),
+            limit: page.limit + 1,
+            ..AccountFilter::default()
+        };
+        let rows = self.snapshot.accounts(&filter).await?;
+        Ok(Listed::of(rows, page.limit, |row| row.account_id.clone()))
+    }
+
+    /// Whom to turn to about an account: as its alerts say it, to whoever may see the account.
+    pub async fn contact(&mut self, account: &AccountRow) -> Result<Contact, ReadError> {
+        let is_integrated = account.kind == Kind::Integrated.as_str();
+        let contact = match &account.organization_id {
+            Some(organization) if is_integrated => {
+                self.snapshot.organization(organization).await?.and_then(|row| row.contact)
+            }
+            _ => account.contact.clone(),
+        };
+        let is_pool = account.kind == Kind::Pool.as_str();
+        let role = if is_integrated || is_pool {
+            ContactRole::OrganizationAdmin
+        } else {
+            ContactRole::AccountManager
+        };
+        Ok(Contact { role, contact: contact.map(Arc::from) })
+    }
+
+    /// What moved an account's credits, the latest first: `limit` entries at most, those before the sequence
+    /// `before` where it is said.
+    pub async fn latest_entries(
+        &mut self,
+        account: &str,
+        before: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<Entry>, ReadError> {
+        let row = self.account(account).await?;
+        let id = AccountId::parse(&row.account_id).map_err(|_| unknown("account", account))?;
+        let last = row.sequences.balance_changed;
+        let through = before.map_or(last, |before| last.min(before.saturating_sub(1)));
+        let mut entries = self.snapshot.entries(&id, (through - limit).max(0), through).await?;
+        entries.reverse();
+        Ok(entries)
     }
 
     async fn organization_is_known(&mut self, id: &str) -> Result<(), ReadError> {
@@ -404,6 +462,16 @@ impl Reading {
             quoted.hide_all_but(own);
         }
         Ok(quoted)
+    }
+
+    /// Who is over limit, what waits and what is parked in all of the ledger.
+    pub async fn standing(&mut self) -> Result<Standing, ReadError> {
+        match self.scope {
+            Scope::All => Ok(self.snapshot.standing().await?),
+            Scope::Organization(_) | Scope::Account(_) => {
+                Err(ReadError::OutOfScope("the sums over all accounts"))
+            }
+        }
     }
 
     /// How many messages are parked, by reason.

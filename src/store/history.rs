@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use super::load;
 use super::log::NoticeRecord;
 use super::rows::{EntryRecord, Table};
-use super::{LogLine, Store, StoreError};
+use super::{LogLine, Snapshot, Store, StoreError};
 use crate::contract::outbound::StoredNotice;
 use crate::ledger::account::{Account, Chain};
 use crate::ledger::balance::Balance;
@@ -112,21 +112,8 @@ impl Store {
         after: i64,
         through: i64,
     ) -> Result<Vec<Entry>, StoreError> {
-        let rows = sqlx::query_as!(
-            EntryRecord,
-            "select log_number, account_id, organization_id, sequence, at, kind, from_side, to_side, credits,
-                    project_id, total, held, consumed, cause_source, cause_id, cause_type, traceparent,
-                    reason, actor, digest
-               from entry where account_id = $1 and sequence > $2 and sequence <= $3
-              order by sequence limit $4",
-            id.as_str(),
-            after,
-            through,
-            PAGE,
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        rows.into_iter().map(TryInto::try_into).collect()
+        let mut connection = self.pool.acquire().await?;
+        account_entries(&mut connection, id, after, through).await
     }
 
     /// What people call these projects, as far as they call them anything.
@@ -192,6 +179,41 @@ impl Store {
         .await?;
         self.log_of(&numbers).await
     }
+}
+
+impl Snapshot {
+    /// The entries of an account after the sequence `after` and up to `through`, in order: the first page of them.
+    pub async fn entries(
+        &mut self,
+        id: &AccountId,
+        after: i64,
+        through: i64,
+    ) -> Result<Vec<Entry>, StoreError> {
+        account_entries(self.connection(), id, after, through).await
+    }
+}
+
+async fn account_entries(
+    connection: &mut PgConnection,
+    id: &AccountId,
+    after: i64,
+    through: i64,
+) -> Result<Vec<Entry>, StoreError> {
+    let rows = sqlx::query_as!(
+        EntryRecord,
+        "select log_number, account_id, organization_id, sequence, at, kind, from_side, to_side, credits,
+                project_id, total, held, consumed, cause_source, cause_id, cause_type, traceparent,
+                reason, actor, digest
+           from entry where account_id = $1 and sequence > $2 and sequence <= $3
+          order by sequence limit $4",
+        id.as_str(),
+        after,
+        through,
+        PAGE,
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
 }
 
 /// How many of an account's `entries` were booked before `at`. The time of an entry never goes back, so its place

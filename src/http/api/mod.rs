@@ -13,6 +13,7 @@ mod queues;
 mod quotes;
 
 pub(super) use endpoint::Api;
+pub(super) use quotes::{Brief, Piece, QUANTITY_MAX};
 
 /// All endpoints.
 pub(super) fn api() -> Api {
