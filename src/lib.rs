@@ -5,6 +5,8 @@
 //! [`ledger`] decides, [`store`] saves, [`broker`] acknowledges; then the relay in [`daemon`] publishes what
 //! was written.
 //!
+//! [`access`] knows who may see what of it.
+//!
 //! "DESIGN 1.1" in a comment is that section of `docs/design.md`.
 
 pub mod access;
@@ -23,3 +25,4 @@ pub mod logging;
 pub mod report;
 pub mod sandbox;
 pub mod store;
+pub mod vitals;

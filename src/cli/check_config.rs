@@ -31,11 +31,14 @@ pub(super) fn run(file: Option<&Path>, json: bool) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// The settings, if the daemon could start with them: it needs a broker, which other commands don't.
+/// The settings, if the daemon could start with them: it needs a broker, and tokens for those whom it serves;
+/// other commands don't.
 fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
     let config = Config::load(file)?;
-    config.broker.url()?;
-    Ok(config)
+    let broker = config.broker.url().err();
+    let tokens = config.tokens().err();
+    let mistakes: Vec<_> = broker.into_iter().chain(tokens).flat_map(|error| error.mistakes).collect();
+    if mistakes.is_empty() { Ok(config) } else { Err(ConfigError { mistakes }) }
 }
 
 fn valid_json(config: &Config) -> Value {

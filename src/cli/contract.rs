@@ -11,12 +11,13 @@ use serde::Serialize;
 use super::CommandError;
 use super::output::{Column, print, print_json, table};
 use crate::contract::published::{PublishedFile, SCHEMAS_FOLDER, files};
+use crate::http;
 
 #[derive(Subcommand)]
 pub(super) enum ContractCommand {
-    /// Write the AsyncAPI document, the JSON Schemas, and the examples of events.
+    /// Write the AsyncAPI and OpenAPI documents, the JSON Schemas, and the examples of events.
     Write {
-        /// The directory for asyncapi.yaml, schemas/ and examples/, such as docs.
+        /// The directory for asyncapi.yaml, openapi.json, schemas/ and examples/, such as docs.
         directory: PathBuf,
     },
     /// Say which of those files are not what `write` would write.
@@ -62,9 +63,17 @@ pub(super) fn run(command: &ContractCommand, json: bool) -> Result<(), CommandEr
     }
 }
 
+/// What is told of messages and events, and of the HTTP port.
+fn generated() -> Vec<PublishedFile> {
+    let mut text = serde_json::to_string_pretty(&http::openapi()).expect("documents have only text for keys");
+    text.push('\n');
+    let openapi = PublishedFile { path: "openapi.json".to_owned(), text };
+    files().into_iter().chain([openapi]).collect()
+}
+
 /// Writes what isn't current. A stray file is somebody's to delete: it is only told.
 fn write(directory: &Path, json: bool) -> Result<(), CommandError> {
-    let generated = files();
+    let generated = generated();
     let found = compare(directory, &generated)?;
     for (file, Found { path, state }) in generated.iter().zip(&found) {
         if *state == State::Current {
@@ -88,7 +97,7 @@ fn write(directory: &Path, json: bool) -> Result<(), CommandError> {
 }
 
 fn check(directory: &Path, json: bool) -> Result<(), CommandError> {
-    let generated = files();
+    let generated = generated();
     let found = compare(directory, &generated)?;
     if json {
         print_json(&found)?;

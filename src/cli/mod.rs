@@ -27,8 +27,11 @@ mod refused;
 mod relay;
 mod retention;
 mod sandbox;
+mod statement;
 mod streamed;
 mod stretch;
+mod token;
+mod usage;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -42,6 +45,7 @@ use crate::config::{Config, ConfigError};
 use crate::daemon::DaemonError;
 use crate::ledger::settings::Settings;
 use crate::logging::LoggingError;
+use crate::report::ReportError;
 use crate::sandbox::SandboxError;
 use crate::sandbox::keeper::{self, KeeperArgs};
 use crate::store::{Remedy, Store, StoreError};
@@ -97,6 +101,11 @@ enum Command {
     /// Messages that could not be applied, and why.
     #[command(subcommand)]
     Parked(parked::ParkedCommand),
+    /// How an account's credits were used: every entry, by day, by project, by type of asset.
+    #[command(subcommand)]
+    Usage(usage::UsageCommand),
+    /// The statement of an account's month: opening + credited - debited = closing.
+    Statement(statement::StatementArgs),
     /// What became of something.
     #[command(subcommand)]
     Explain(explain::ExplainCommand),
@@ -115,6 +124,9 @@ enum Command {
     Import(import::ImportArgs),
     /// Hold the upstream's list of projects against the books, say what differs, and repair it if asked to.
     Reconcile(reconcile::ReconcileArgs),
+    /// Tokens: who may use the HTTP port, and what each sees.
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// The contract for other programs: AsyncAPI, JSON Schemas, examples.
     #[command(subcommand)]
     Contract(contract::ContractCommand),
@@ -154,6 +166,21 @@ enum CommandError {
     Said,
     #[error("{what}: {error}")]
     System { what: &'static str, error: std::io::Error },
+}
+
+impl From<ReportError> for CommandError {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Store(error) => CommandError::Store(error),
+            ReportError::UnknownAccount(_) => {
+                CommandError::Refused(format!("{error}; `creditd account list` shows those that are"))
+            }
+            ReportError::Flaw(_) => CommandError::Refused(error.to_string()),
+            ReportError::Zone(_) | ReportError::NoTime { .. } | ReportError::TooManyDays { .. } => {
+                CommandError::Usage(error.to_string())
+            }
+        }
+    }
 }
 
 impl CommandError {
@@ -198,6 +225,7 @@ pub fn run() -> ExitCode {
         // The keeper's servers die with the thread that started them: it must be this one.
         Command::SandboxKeeper(args) => keeper::keep(&args).map_err(CommandError::from),
         Command::Contract(command) => contract::run(&command, json),
+        Command::Token(command) => token::run(command, config, json),
         Command::Sandbox(command) => sandbox::run(command, config, json),
         Command::Run => daemon::run(config, json),
         Command::Migrate => asynchronously(migrate::run(config, json)),
@@ -211,6 +239,8 @@ pub fn run() -> ExitCode {
         Command::Hold(command) => asynchronously(hold::run(command, config, json)),
         Command::Alert(command) => asynchronously(alert::run(command, config, json)),
         Command::Parked(command) => asynchronously(parked::run(command, config, json)),
+        Command::Usage(command) => asynchronously(usage::run(command, config, json)),
+        Command::Statement(args) => asynchronously(statement::run(args, config, json)),
         Command::Explain(command) => asynchronously(explain::run(command, config, json)),
         Command::Events(command) => asynchronously(events::run(command, config, json)),
         Command::Relay(command) => asynchronously(relay::run(command, config, json)),

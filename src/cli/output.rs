@@ -8,6 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
 use super::CommandError;
+use crate::ledger::notice::ShownBalance;
 
 /// Which way a column is aligned.
 #[derive(Clone, Copy)]
@@ -117,6 +118,12 @@ pub(super) fn counted(count: usize, one: &str) -> String {
         1 => format!("1 {one}"),
         count => format!("{count} {one}s"),
     }
+}
+
+/// A balance in a phrase.
+pub(super) fn balance_phrase(balance: ShownBalance) -> String {
+    let ShownBalance { total, held, consumed, available } = balance;
+    format!("available {available} = total {total} - held {held} - consumed {consumed}")
 }
 
 /// How often something happened, in words.

@@ -9,11 +9,12 @@ mod mistake;
 mod read;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::access::{self, Tokens};
 use crate::ledger::alert::{Rule, Severity};
 use crate::ledger::moment::Micros;
 use crate::ledger::settings::{Order, Settings, StatusRule};
@@ -41,8 +42,10 @@ pub struct Config {
     pub alerts: AlertsConfig,
     /// How long what nobody needs any more is kept.
     pub retention: RetentionConfig,
-    /// Where health and reports will be served, once a version does.
+    /// Where health and reports are served, and to whom.
     pub http: HttpConfig,
+    /// How reports reckon.
+    pub report: ReportConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     in_force: Vec<Setting>,
@@ -134,11 +137,21 @@ pub struct RetentionConfig {
     pub notices_days: Option<u32>,
 }
 
-/// Where health and reports will be served. This version does not listen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where health and reports are served, and to whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpConfig {
-    /// Address and port.
-    pub listen: SocketAddr,
+    /// Address and port; `None`: nowhere.
+    pub listen: Option<SocketAddr>,
+    /// The file of tokens. `None`: no token is asked for, which [`Config::tokens`] refuses beyond loopback.
+    pub tokens_file: Option<PathBuf>,
+}
+
+/// How reports reckon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportConfig {
+    /// Whose days and months they go by: 1 to 64 of `A-Z a-z 0-9 _ + / -`. Only PostgreSQL knows whether it is a
+    /// time zone.
+    pub timezone: String,
 }
 
 /// A setting in force, fit to be shown.
@@ -157,17 +170,7 @@ impl Config {
     ///
     /// The error tells all that is wrong with them, each with its key and origin.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        let mut environment = Vec::new();
-        for (name, value) in std::env::vars_os() {
-            // A name that isn't Unicode can't be ours.
-            let Ok(name) = name.into_string() else { continue };
-            match value.into_string() {
-                Ok(value) => environment.push((name, value)),
-                Err(_) if name.starts_with(layers::PREFIX) => return Err(not_unicode(name).into()),
-                Err(_) => {}
-            }
-        }
-        Self::load_from(file, environment.into_iter())
+        Self::load_from(file, environment()?.into_iter())
     }
 
     /// As [`Config::load`], from the environment given.
@@ -176,6 +179,45 @@ impl Config {
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
         read::config(&layers::Layers::gather(file, environment)?)
+    }
+
+    /// The file of tokens that the settings name, for commands that need nothing else: the other settings must
+    /// only have the right form.
+    pub fn tokens_file(file: Option<&Path>) -> Result<Option<PathBuf>, ConfigError> {
+        let layers = layers::Layers::gather(file, environment()?.into_iter())?;
+        Ok(read::tokens_file(&layers))
+    }
+
+    /// The tokens without which nobody is served; `None` where everyone is: on loopback without a file of
+    /// tokens, and where nothing is served at all.
+    ///
+    /// Only the daemon serves, so only it is refused where the file can't be used, or where an address beyond
+    /// loopback has no tokens.
+    pub fn tokens(&self) -> Result<Option<Tokens>, ConfigError> {
+        let mistake = |key: &str, message: String| -> ConfigError {
+            let setting = self.in_force.iter().find(|setting| setting.key == key);
+            let origin = setting.map(|setting| setting.origin.clone());
+            Mistake { key: key.to_owned(), origin, message }.into()
+        };
+        let Some(listen) = self.http.listen else { return Ok(None) };
+        let is_loopback = listen.ip().is_loopback();
+        let Some(path) = &self.http.tokens_file else {
+            if is_loopback {
+                return Ok(None);
+            }
+            let found =
+                format!("{listen} can be reached from other machines, and http.tokens_file names no tokens");
+            let make = "make one by `creditd token new --scope all --file FILE`";
+            let remedy = format!("{make} and set http.tokens_file to FILE, or listen on 127.0.0.1");
+            return Err(mistake("http.listen", format!("{found}; {remedy}")));
+        };
+        let set = access::read(path).map_err(|error| mistake("http.tokens_file", error.to_string()))?;
+        if set.entries().is_empty() && !is_loopback {
+            let found = format!("{} has no token, so nobody could be served", path.display());
+            let remedy = "`creditd token new --scope all` adds one";
+            return Err(mistake("http.tokens_file", format!("{found}; {remedy}")));
+        }
+        Ok(Some(Tokens::new(set)))
     }
 
     /// All settings that have a value, sorted by key, with passwords left out.
@@ -197,6 +239,21 @@ impl Config {
             time_ahead_max: Micros::from_seconds(self.time_ahead_max_s),
         }
     }
+}
+
+/// The environment of this process, as far as it is text.
+fn environment() -> Result<Vec<(String, String)>, ConfigError> {
+    let mut environment = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        // A name that isn't Unicode can't be ours.
+        let Ok(name) = name.into_string() else { continue };
+        match value.into_string() {
+            Ok(value) => environment.push((name, value)),
+            Err(_) if name.starts_with(layers::PREFIX) => return Err(not_unicode(name).into()),
+            Err(_) => {}
+        }
+    }
+    Ok(environment)
 }
 
 fn not_unicode(variable: String) -> Mistake {

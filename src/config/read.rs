@@ -1,7 +1,7 @@
 //! From merged layers to typed settings: what a value means, and what values must be among themselves.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -10,8 +10,8 @@ use super::connection_url::{ConnectionUrl, UrlError};
 use super::layers::{self, Layers};
 use super::mistake::{ConfigError, Mistake, Origin};
 use super::{
-    AlertsConfig, BatchConfig, BrokerConfig, Config, DatabaseConfig, HttpConfig, RetentionConfig, Setting,
-    Topology,
+    AlertsConfig, BatchConfig, BrokerConfig, Config, DatabaseConfig, HttpConfig, ReportConfig,
+    RetentionConfig, Setting, Topology,
 };
 use crate::ledger::alert::{self, Rule, Severity};
 use crate::ledger::settings::{Order, StatusRule};
@@ -27,6 +27,8 @@ const STATUS_CHARS_MAX: usize = 64;
 const AMQP_NAME_BYTES_MAX: usize = 255;
 /// The longest identifier of PostgreSQL, in bytes.
 const SCHEMA_BYTES_MAX: usize = 63;
+/// The longest name of a time zone, in characters; the longest that PostgreSQL knows has half of that.
+const TIMEZONE_CHARS_MAX: usize = 64;
 
 /// The merged settings as they are written. Numbers and types were held against the schema before.
 #[derive(Deserialize)]
@@ -41,6 +43,7 @@ struct Written {
     alerts: WrittenAlerts,
     retention: RetentionConfig,
     http: WrittenHttp,
+    report: WrittenReport,
     log: LogConfig,
 }
 
@@ -92,6 +95,13 @@ struct WrittenAlerts {
 #[serde(deny_unknown_fields)]
 struct WrittenHttp {
     listen: String,
+    tokens_file: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenReport {
+    timezone: String,
 }
 
 fn severity_or_off<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Severity>, D::Error> {
@@ -143,10 +153,11 @@ pub(super) fn config(layers: &Layers) -> Result<Config, ConfigError> {
     checker.check("alerts.rules", rules.map_err(|error| error.to_string()));
     let level = logging::check_level(&written.log.level);
     checker.check("log.level", level.map_err(|error| error.to_string()));
-    let listen = checker.address("http.listen", &written.http.listen);
+    let listen = checker.address_or_off("http.listen", &written.http.listen);
+    checker.timezone(&written.report.timezone);
 
     let Checker { mistakes, urls, .. } = checker;
-    let (Some(url), Some(listen), true) = (database, listen, mistakes.is_empty()) else {
+    let (Some(url), true) = (database, mistakes.is_empty()) else {
         return Err(ConfigError { mistakes });
     };
     Ok(Config {
@@ -177,10 +188,23 @@ pub(super) fn config(layers: &Layers) -> Result<Config, ConfigError> {
             grant_warning_days: written.alerts.grant_warning_days,
         },
         retention: written.retention,
-        http: HttpConfig { listen },
+        http: HttpConfig { listen, tokens_file: path(&written.http.tokens_file) },
+        report: ReportConfig { timezone: written.report.timezone },
         log: written.log,
         in_force: shown(layers, urls),
     })
+}
+
+/// The file of tokens, whatever else is set.
+pub(super) fn tokens_file(layers: &Layers) -> Option<PathBuf> {
+    let setting = layers.settings().remove("http.tokens_file");
+    let text = setting.as_ref().and_then(serde_json::Value::as_str);
+    text.and_then(path)
+}
+
+/// A path, or nothing where it is empty.
+fn path(text: &str) -> Option<PathBuf> {
+    (!text.is_empty()).then(|| PathBuf::from(text))
 }
 
 /// The servers' URLs, as far as they are given and right.
@@ -350,11 +374,23 @@ impl Checker<'_> {
         }
     }
 
-    fn address(&mut self, key: &str, text: &str) -> Option<SocketAddr> {
+    fn address_or_off(&mut self, key: &str, text: &str) -> Option<SocketAddr> {
+        if text == layers::OFF {
+            return None;
+        }
         let address = text.parse().ok();
         if address.is_none() {
-            self.wrong(key, format!("found {text:?}, expected an address and a port such as 127.0.0.1:8080"));
+            let expected = format!("an address and a port such as 127.0.0.1:8080, or \"{}\"", layers::OFF);
+            self.wrong(key, format!("found {text:?}, expected {expected}"));
         }
         address
+    }
+
+    fn timezone(&mut self, name: &str) {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "_+/-".contains(c);
+        if !(1..=TIMEZONE_CHARS_MAX).contains(&name.len()) || !name.chars().all(allowed) {
+            let expected = "the name of a time zone such as Europe/Berlin: 1 to 64 of A-Z a-z 0-9 _ + / -";
+            self.wrong("report.timezone", format!("found {name:?}, expected {expected}"));
+        }
     }
 }

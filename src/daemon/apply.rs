@@ -11,9 +11,7 @@ use tracing::{debug, error, info};
 
 use super::backoff::Backoff;
 use super::due::apply_due;
-use super::health::{Health, Part};
 use super::intake::{Link, Received, beating};
-use super::progress::Heartbeat;
 use crate::batch::settings::{Adoption, OrderDiffers, adopt};
 use crate::batch::{self, Arrival, Attempt, Committed, Offers, TRIES_ALONE_MAX};
 use crate::broker::DeliveryTag;
@@ -21,6 +19,7 @@ use crate::clock;
 use crate::contract::inbound::known_types;
 use crate::ledger::settings::Settings;
 use crate::store::{ParkedRow, Remedy, Store, StoreError};
+use crate::vitals::{Doing, Health, Heartbeat, Part};
 
 /// How often due parked messages are looked for without being told.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -75,6 +74,11 @@ impl Turn {
     fn may_sweep(&self) -> bool {
         self.sweep && self.link.is_some()
     }
+}
+
+/// What the ledger's part does where messages come here or don't.
+fn doing(consuming: bool) -> Doing {
+    if consuming { Doing::Applying } else { Doing::Ready }
 }
 
 impl Apply {
@@ -180,14 +184,24 @@ impl Apply {
     /// Offers parked messages whose reason may have gone, a batch at a time so that deliveries come between.
     async fn sweep(&mut self, turn: &mut Turn) -> Result<(), ApplyError> {
         turn.sweep = false;
-        if let Err(error) = self.do_what_is_due(turn).await {
-            return Self::wait_out(error);
+        match self.look_for_due(turn).await {
+            Ok(()) => {
+                self.health.well(Part::Ledger, doing(turn.consuming));
+                Ok(())
+            }
+            // The next batch, or the next look, waits for a server that is away.
+            Err(ApplyError::Store(error)) if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) => {
+                self.health.waiting(Part::Ledger, &error);
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
-        let offered = match self.due_messages(turn).await {
-            Ok(due) => self.offer(due, turn).await,
-            Err(error) => Err(error.into()),
-        };
-        offered.or_else(Self::wait_out)
+    }
+
+    async fn look_for_due(&mut self, turn: &mut Turn) -> Result<(), ApplyError> {
+        self.do_what_is_due(turn).await?;
+        let due = self.due_messages(turn).await?;
+        self.offer(due, turn).await
     }
 
     /// Applies what is due by the clock.
@@ -198,14 +212,6 @@ impl Apply {
         }
         turn.sweep |= done.appeared || done.more;
         Ok(())
-    }
-
-    /// The next batch, or the next look, waits for a server that is away.
-    fn wait_out(error: ApplyError) -> Result<(), ApplyError> {
-        match error {
-            ApplyError::Store(error) if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) => Ok(()),
-            other => Err(other),
-        }
     }
 
     /// What is due, a batch of it. When this daemon becomes the one that messages come to, that is also what
@@ -278,7 +284,7 @@ impl Apply {
             self.heartbeat.beat();
             match batch::apply(&self.store, &part, &self.settings).await {
                 Ok(Attempt::Committed(committed)) => {
-                    self.health.well(Part::Ledger, "applying");
+                    self.health.well(Part::Ledger, doing(consuming));
                     backoff.reset();
                     if committed.wrote_log {
                         self.log_grew.notify_one();
@@ -326,7 +332,7 @@ impl Apply {
             self.heartbeat.beat();
             match adopt(&self.store, &self.settings).await {
                 Ok(Adoption::Adopted { wrote_log }) => {
-                    self.health.well(Part::Ledger, "applying");
+                    self.health.well(Part::Ledger, Doing::Applying);
                     if wrote_log {
                         self.log_grew.notify_one();
                     }

@@ -8,11 +8,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::backoff::Backoff;
-use super::health::{Health, Part};
-use super::progress::Heartbeat;
 use crate::batch::Arrival;
 use crate::broker::{Acknowledger, BrokerError, BrokerSettings, Consumer, Deliveries, Delivery, DeliveryTag};
 use crate::clock;
+use crate::vitals::{Doing, Health, Heartbeat, Part};
 
 /// What the intake hands on.
 pub(super) enum Received {
@@ -69,7 +68,7 @@ pub(super) async fn run(
             () = stop.cancelled() => return,
         };
         let Some(error) = ended else { return };
-        health.without_broker(Part::Intake, &error);
+        health.without_server(Part::Intake, error.is_permanent(), &error);
         let delay = backoff.next_delay();
         tokio::select! {
             () = beating(&heartbeat, tokio::time::sleep(delay)) => {}
@@ -94,7 +93,7 @@ async fn receive(
     // Whatever ends this function ends the link too.
     let _over_when_dropped = over.clone().drop_guard();
     let alone = consumer.consumers_before == 0;
-    health.well(Part::Intake, if alone { "consuming" } else { "standing by" });
+    health.well(Part::Intake, if alone { Doing::Consuming } else { Doing::StandingBy });
     let link = Link { acknowledger: consumer.acknowledger, over: over.clone(), alone };
     out.send(Received::Connected(link)).await.ok()?;
     let mut deliveries = consumer.deliveries;
@@ -107,7 +106,7 @@ async fn receive(
             Ok(delivery) => delivery,
             Err(error) => return Some(error),
         };
-        health.well(Part::Intake, "consuming");
+        health.well(Part::Intake, Doing::Consuming);
         backoff.reset();
         let received = received(delivery);
         tokio::select! {

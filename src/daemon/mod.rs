@@ -6,14 +6,17 @@
 mod apply;
 pub mod backoff;
 mod due;
-mod health;
+mod error;
 mod intake;
 pub mod notify;
-pub mod progress;
+mod port;
 mod relay;
+mod reload;
 pub mod retention;
 mod run;
 mod signals;
 
+pub use error::DaemonError;
 pub(crate) use relay::message_of;
-pub use run::{DaemonError, Reload, run};
+pub use reload::Reload;
+pub use run::run;

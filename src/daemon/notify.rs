@@ -15,8 +15,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
+use tokio::sync::watch;
 
-use super::progress::Progress;
+use crate::vitals::Progress;
 
 /// How long a message to systemd may take. Its queue is full when it is itself in trouble, and then the
 /// daemon's own work matters more than telling about it.
@@ -123,6 +124,17 @@ pub async fn watch(notifier: &Notifier, progress: &Progress, interval: Duration)
     loop {
         ticks.tick().await;
         watchdog.tick(notifier, progress, Instant::now());
+    }
+}
+
+/// Shows each status line as it comes. Returns when no more can come.
+pub async fn show_status(notifier: &Notifier, mut line: watch::Receiver<String>) {
+    loop {
+        let now = line.borrow_and_update().clone();
+        notifier.status(&now);
+        if line.changed().await.is_err() {
+            return;
+        }
     }
 }
 
@@ -254,6 +266,19 @@ mod tests {
         heartbeat.beat();
         watchdog.tick(&notifier, &progress, Instant::now());
         assert_eq!(listener.next(), "WATCHDOG=1\n");
+    }
+
+    #[tokio::test]
+    async fn the_status_line_follows_what_is_told_until_nobody_tells_any_more() {
+        let (listener, notifier) = Listener::start();
+        let (teller, line) = watch::channel("starting".to_owned());
+        let telling = async move {
+            tokio::task::yield_now().await;
+            teller.send_replace("consuming".to_owned());
+        };
+        tokio::join!(show_status(&notifier, line), telling);
+        assert_eq!(listener.next(), "STATUS=starting\n");
+        assert_eq!(listener.next(), "STATUS=consuming\n");
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -12,13 +12,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::backoff::Backoff;
-use super::health::{Health, Part};
 use super::intake::beating;
-use super::progress::Heartbeat;
 use crate::broker::{BrokerSettings, Destination, OutboundMessage, PublishError, Publisher};
 use crate::contract::outbound::OutboundEvent;
 use crate::ledger::entry::LogNumber;
 use crate::store::{Lease, LogLine, Remedy, Store, StoreError};
+use crate::vitals::{Doing, Health, Heartbeat, Part};
 
 /// How long the lease lasts without being renewed. With [`TAKE_EVERY`] another relay has it within 10 s of
 /// its owner's death.
@@ -80,7 +79,7 @@ impl Relay {
             let ended = match publisher {
                 Ok(publisher) => self.with_connection(publisher, &mut backoff).await,
                 Err(error) => {
-                    self.health.without_broker(Part::Relay, &error);
+                    self.health.without_server(Part::Relay, error.is_permanent(), &error);
                     self.pause(backoff.next_delay()).await;
                     continue;
                 }
@@ -138,7 +137,7 @@ impl Relay {
             if let Some(lease) = self.store.take_lease(&self.owner, LEASE).await? {
                 return Ok(Some(lease));
             }
-            self.health.well(Part::Relay, "standing by");
+            self.health.well(Part::Relay, Doing::StandingBy);
             tokio::select! {
                 () = tokio::time::sleep(TAKE_EVERY) => {}
                 () = self.stop.cancelled() => return Ok(None),
@@ -169,7 +168,7 @@ impl Relay {
                 if self.stop.is_cancelled() {
                     return Ended::Drained;
                 }
-                self.health.well(Part::Relay, "publishing");
+                self.health.well(Part::Relay, Doing::Publishing);
                 if let Err(ended) = self.wait_for_more(publisher, lease).await {
                     return ended;
                 }
@@ -238,7 +237,7 @@ impl Relay {
             tokio::select! {
                 outcome = &mut publishing => {
                     if outcome.is_ok() {
-                        self.health.well(Part::Relay, "publishing");
+                        self.health.well(Part::Relay, Doing::Publishing);
                     }
                     return Ok(outcome);
                 }

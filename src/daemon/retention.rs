@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::intake::beating;
-use super::progress::Heartbeat;
 use crate::config::RetentionConfig;
 use crate::store::{Removable, Store, StoreError};
+use crate::vitals::Heartbeat;
 
 /// A daemon that starts has work waiting for it; that comes first.
 const FIRST_LOOK_AFTER: Duration = Duration::from_secs(10);

@@ -9,58 +9,25 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::apply::{Apply, ApplyError};
-use super::health::{Health, Part};
+use super::error::DaemonError;
 use super::notify::{self, Notifier};
-use super::progress::Progress;
+use super::port::Port;
 use super::relay::Relay;
+use super::reload::{Reload, Reloader};
 use super::retention::Retention;
 use super::{backoff::Backoff, intake, signals};
 use crate::batch::settings::OrderDiffers;
 use crate::broker::{self, BrokerSettings};
 use crate::config::{Config, ConfigError, Topology};
-use crate::http::{self, Live, ServerError, Site};
 use crate::ledger::settings::{Order, Settings};
 use crate::logging::LogHandle;
-use crate::report::Reports;
 use crate::store::{Remedy, Store, StoreError, StoreSettings};
+use crate::vitals::{Doing, Health, Part, Progress};
 
 /// Above a statement's timeout and the longest pause between two tries.
 const BEAT_LIMIT: Duration = Duration::from_mins(1);
 /// The apply loop, the relay, retention, and one for looking.
 const CONNECTIONS_MAX: u32 = 4;
-/// For those who read by HTTP: apart from the daemon's own, so that no reader makes a message wait.
-const READERS_MAX: u32 = 6;
-
-/// Why the daemon ended other than by being told to.
-#[derive(Debug, thiserror::Error)]
-pub enum DaemonError {
-    /// The settings can't be used.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The ledger goes by another order.
-    #[error(transparent)]
-    Order(#[from] OrderDiffers),
-    /// The ledger can't be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The HTTP port can't be served.
-    #[error(transparent)]
-    Http(#[from] ServerError),
-    /// The operating system refused something.
-    #[error("{what}: {error}")]
-    System {
-        /// What was tried.
-        what: &'static str,
-        /// What it said.
-        error: std::io::Error,
-    },
-    /// A loop ended that must not.
-    #[error("the {0} loop ended unexpectedly; this is a bug, please report the lines above")]
-    Ended(&'static str),
-}
-
-/// Reads the settings again, for HUP.
-pub type Reload = Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
 
 /// How the store is reached, by the settings.
 impl Config {
@@ -95,6 +62,7 @@ impl Config {
 /// Runs until a signal says to stop, and then until all is in order.
 pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), DaemonError> {
     let broker = config.broker_settings()?;
+    let tokens = config.tokens()?;
     let store = Store::new(&config.store_settings())?;
     let settings = Arc::new(config.ledger_settings());
     let stop = CancellationToken::new();
@@ -103,15 +71,17 @@ pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), D
     signals::listen(stop.clone(), hangups_in).map_err(system("listening for signals"))?;
     let notifier = Notifier::from_environment().map_err(system("reaching systemd's socket"))?;
     let notifier = Arc::new(notifier);
-    let health = Health::new(notifier.clone());
+    let health = Health::default();
+    let (status_notifier, status_line) = (notifier.clone(), health.status_line());
+    tokio::spawn(async move { notify::show_status(&status_notifier, status_line).await });
     let progress = Progress::default();
     info!(version = env!("CARGO_PKG_VERSION"), schema = store.schema(), "starting");
     if let Some(interval) = notify::watchdog_interval() {
         let (notifier, progress) = (notifier.clone(), progress.clone());
         tokio::spawn(async move { notify::watch(&notifier, &progress, interval).await });
     }
-    let http_stop = CancellationToken::new();
-    let http = answer(&config, settings.clone(), http_stop.clone()).await?;
+    let port =
+        Port::open(&config, tokens.clone(), settings.clone(), (health.clone(), progress.clone())).await?;
     // Servers that are away are waited for; that is no failed start.
     notifier.ready();
     if !open(&store, &settings, &health, &stop).await? {
@@ -143,7 +113,7 @@ pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), D
         store: store.clone(),
         settings,
         messages_max: config.batch.messages_max.into(),
-        health,
+        health: health.clone(),
         heartbeat: heartbeat("apply"),
         log_grew,
         stop: stop.clone(),
@@ -154,36 +124,22 @@ pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), D
         heartbeat: heartbeat("retention"),
         stop: relay_stop.clone(),
     };
-    tokio::spawn(reload_on_hangup(hangups, reload, log, notifier.clone(), reloaded_in, config.order));
-    let apply = tokio::spawn(apply.run(received, reloaded));
-    let relay = tokio::spawn(relay.run());
-    let retention = tokio::spawn(retention.run());
-    let ended = supervise(intake, apply, relay, retention, &stop, &relay_stop, &notifier).await;
-    http_stop.cancel();
-    http.await.map_err(|_| DaemonError::Ended("http"))?;
+    let (order, told) = (config.order, notifier.clone());
+    let reloader = Reloader { reload, log, notifier: told, reloaded: reloaded_in, order, tokens };
+    tokio::spawn(reloader.run(hangups));
+    let loops = Loops {
+        intake,
+        apply: tokio::spawn(apply.run(received, reloaded)),
+        relay: tokio::spawn(relay.run()),
+        retention: tokio::spawn(retention.run()),
+    };
+    let ended = supervise(loops, &stop, &relay_stop, &notifier, &health).await;
+    port.close().await?;
     store.close().await;
     if ended.is_ok() {
         info!("stopped");
     }
     ended
-}
-
-/// Answers by HTTP until told to stop. It begins before the servers are reached, so that it can say that they
-/// aren't.
-async fn answer(
-    config: &Config,
-    settings: Arc<Settings>,
-    stop: CancellationToken,
-) -> Result<JoinHandle<()>, DaemonError> {
-    let store = Store::new(&StoreSettings { connections_max: READERS_MAX, ..config.store_settings() })?;
-    let listener = http::bind(config.http.listen).await?;
-    let address = listener.local_addr().map_err(|error| DaemonError::System { what: "listening", error })?;
-    info!(%address, "answering HTTP");
-    let site = Site { reports: Reports::new(store.clone(), settings), live: Live::new(stop.clone()) };
-    Ok(tokio::spawn(async move {
-        http::serve(listener, Arc::new(site), stop).await;
-        store.close().await;
-    }))
 }
 
 /// Waits for the database, and refuses a ledger that this daemon can't work on. `false` if it was told to
@@ -197,7 +153,10 @@ async fn open(
     let mut backoff = Backoff::new();
     loop {
         match check(store, settings.order).await {
-            Ok(()) => return Ok(true),
+            Ok(()) => {
+                health.well(Part::Ledger, Doing::Ready);
+                return Ok(true);
+            }
             Err(DaemonError::Store(error)) if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) => {
                 health.waiting(Part::Ledger, &error);
                 tokio::select! {
@@ -218,16 +177,22 @@ async fn check(store: &Store, ours: Order) -> Result<(), DaemonError> {
     }
 }
 
+/// The loops that run until the daemon stops.
+struct Loops {
+    intake: JoinHandle<()>,
+    apply: JoinHandle<Result<(), ApplyError>>,
+    relay: JoinHandle<Result<(), StoreError>>,
+    retention: JoinHandle<()>,
+}
+
 /// Waits for the loops. When the daemon is told to stop they end one after the other: the intake receives no
 /// more, the batch in hand is finished and acknowledged, and the relay publishes what it wrote.
 async fn supervise(
-    intake: JoinHandle<()>,
-    mut apply: JoinHandle<Result<(), ApplyError>>,
-    mut relay: JoinHandle<Result<(), StoreError>>,
-    mut retention: JoinHandle<()>,
+    Loops { intake, mut apply, mut relay, mut retention }: Loops,
     stop: &CancellationToken,
     relay_stop: &CancellationToken,
     notifier: &Notifier,
+    health: &Health,
 ) -> Result<(), DaemonError> {
     let early = tokio::select! {
         ended = &mut apply => Some(applied(ended)),
@@ -237,6 +202,7 @@ async fn supervise(
         () = stop.cancelled() => None,
     };
     notifier.stopping();
+    health.stopping();
     let ended = match early {
         // A loop that ended by itself found something that needs a person.
         Some(Err(error)) => Err(error),
@@ -270,37 +236,5 @@ fn relayed(ended: Result<Result<(), StoreError>, tokio::task::JoinError>) -> Res
     match ended {
         Ok(ended) => ended.map_err(DaemonError::Store),
         Err(_) => Err(DaemonError::Ended("relay")),
-    }
-}
-
-/// Takes over what can change in a running daemon: the log level and the settings that decide, but for the
-/// order.
-async fn reload_on_hangup(
-    mut hangups: mpsc::UnboundedReceiver<()>,
-    reload: Reload,
-    log: LogHandle,
-    notifier: Arc<Notifier>,
-    reloaded: mpsc::UnboundedSender<Arc<Settings>>,
-    order: Order,
-) {
-    while hangups.recv().await.is_some() {
-        notifier.reloading();
-        match reload() {
-            Err(error) => error!(%error, "the settings can't be used; the ones from before stay"),
-            Ok(config) if config.order != order => {
-                error!("order is fixed for a ledger's life; the settings from before stay");
-            }
-            Ok(config) => {
-                if let Err(error) = log.set_level(&config.log.level) {
-                    error!(%error, "the log level stays as it was");
-                }
-                let settings = Arc::new(config.ledger_settings());
-                info!(
-                    "the settings were read again; log.level, alerts, lifecycle and time_ahead_max_s count"
-                );
-                reloaded.send(settings).ok();
-            }
-        }
-        notifier.ready();
     }
 }

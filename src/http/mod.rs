@@ -4,20 +4,29 @@
 //! far who asks may see; no handler has to remember that.
 
 mod api;
+mod browser;
 mod dashboard;
 mod gate;
+mod health;
+mod login;
 mod problem;
 mod server;
 
-use axum::Router;
+use std::sync::Arc;
+
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
-use std::sync::Arc;
+use axum::routing::{get, post};
+use axum::{Json, Router, middleware};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use self::problem::{Kind, Problem};
 use crate::report::Reports;
+use crate::vitals::{Health, Progress};
 
 pub use dashboard::Live;
+pub use gate::Access;
 pub use server::{ServerError, bind, serve};
 
 /// What answers are made from.
@@ -26,6 +35,16 @@ pub struct Site {
     pub reports: Reports,
     /// Who is told that it changed.
     pub live: Live,
+    /// Who is let in.
+    pub access: Access,
+    /// What state the daemon's parts are in.
+    pub health: Health,
+    /// Whether its loops move.
+    pub progress: Progress,
+    /// How many reports may be downloaded at once: each keeps a connection to the database.
+    pub downloads: Arc<Semaphore>,
+    /// Set once the daemon stops: answers without an end must come to one.
+    pub stop: CancellationToken,
 }
 
 /// The OpenAPI document of the API, as `/openapi.json` has it.
@@ -35,10 +54,17 @@ pub fn openapi() -> serde_json::Value {
 
 fn routes(site: Arc<Site>) -> Router {
     let document = openapi();
-    let openapi = axum::routing::get(move || async move { axum::Json(document) });
-    let described = api::api().router().route("/openapi.json", openapi);
-    described
-        .merge(dashboard::routes())
+    let guarded = api::api().router().merge(dashboard::routes());
+    let open = Router::new()
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/openapi.json", get(move || async move { Json(document) }))
+        .merge(dashboard::open_routes())
+        .route("/login", get(dashboard::login).post(login::log_in))
+        .route("/logout", post(login::log_out));
+    guarded
+        .route_layer(middleware::from_fn_with_state(site.clone(), gate::admit))
+        .merge(open)
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .with_state(site)

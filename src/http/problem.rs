@@ -23,6 +23,10 @@ pub(super) enum Kind {
     Unauthorized,
     /// It asks for what the whole ledger has, and may see a part of it.
     OutOfScope,
+    /// Another site's page asks it.
+    Foreign,
+    /// It is meant for another host.
+    Misdirected,
     /// There is no such thing, or not for who asks.
     Unknown,
     /// There is such a thing, and it is asked in another way.
@@ -46,7 +50,8 @@ impl Kind {
         match self {
             Kind::BadRequest => StatusCode::BAD_REQUEST,
             Kind::Unauthorized => StatusCode::UNAUTHORIZED,
-            Kind::OutOfScope => StatusCode::FORBIDDEN,
+            Kind::OutOfScope | Kind::Foreign => StatusCode::FORBIDDEN,
+            Kind::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Kind::Unknown => StatusCode::NOT_FOUND,
             Kind::Method => StatusCode::METHOD_NOT_ALLOWED,
             Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -63,6 +68,8 @@ impl Kind {
             Kind::BadRequest => "bad-request",
             Kind::Unauthorized => "unauthorized",
             Kind::OutOfScope => "out-of-scope",
+            Kind::Foreign => "foreign",
+            Kind::Misdirected => "misdirected",
             Kind::Unknown => "unknown",
             Kind::Method => "method",
             Kind::TooLarge => "too-large",
@@ -122,6 +129,7 @@ impl From<ReadError> for Problem {
             ReadError::Unknown { .. } => Self::new(Kind::Unknown, error.to_string()),
             ReadError::OutOfScope(_) => Self::new(Kind::OutOfScope, error.to_string()),
             ReadError::Refused(why) => Self::new(Kind::Refused, why),
+            ReadError::Wrong(why) => Self::new(Kind::BadRequest, why),
             // Which server, and why, is the operator's to know: /readyz and the log tell.
             ReadError::Away(_) => {
                 Self::new(Kind::Unavailable, "the ledger can't be reached at present; ask again soon")

@@ -1,17 +1,21 @@
 //! One moment of the ledger, seen through a scope. Whatever is outside the scope is told of exactly as what does
 //! not exist, so that nobody learns more by asking than by not asking.
 
+mod usage;
+
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::quote::{self, Quote, QuoteError};
+use super::Zone;
+use super::error::{ReadError, unknown};
+use super::listed::{Listed, Page};
+use super::quote::{self, Quote};
 use crate::access::Scope;
 use crate::clock;
 use crate::ledger::account::Kind;
 use crate::ledger::balance::Queued;
-use crate::ledger::entry::Entry;
 use crate::ledger::ids::{AccountId, OrganizationId, ProjectId};
 use crate::ledger::input::Price;
 use crate::ledger::moment::Timestamp;
@@ -19,55 +23,8 @@ use crate::ledger::notice::{Contact, ContactRole};
 use crate::ledger::settings::Settings;
 use crate::store::{
     AccountFilter, AccountRow, GrantRow, InUse, OrganizationRow, ParkedFilter, PriceListRow, ProjectFilter,
-    ProjectRow, QueueReport, RaisedRow, ReasonCount, Remedy, Snapshot, Standing, Store, StoreError,
+    ProjectRow, QueueReport, RaisedRow, ReasonCount, Snapshot, Standing, Store,
 };
-
-/// Why something can't be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// There is no such thing, or not for who asks.
-    #[error("no {what} {id:?} is known")]
-    Unknown {
-        /// What was asked for.
-        what: &'static str,
-        /// Which.
-        id: String,
-    },
-    /// It belongs to the whole ledger, and who asks sees a part of it.
-    #[error("{0} belong to the whole ledger, which this token's scope doesn't reach")]
-    OutOfScope(&'static str),
-    /// It can't be said, and why.
-    #[error("{0}")]
-    Refused(String),
-    /// The ledger can't be reached; asking again later may help.
-    #[error("the ledger can't be reached at present: {0}")]
-    Away(StoreError),
-    /// It would have taken longer than a statement may.
-    #[error("the ledger took too long to answer: {0}")]
-    TooSlow(StoreError),
-    /// A mistake of this program.
-    #[error(transparent)]
-    Failed(StoreError),
-}
-
-impl From<StoreError> for ReadError {
-    fn from(error: StoreError) -> Self {
-        match error.remedy() {
-            Remedy::Wait => Self::Away(error),
-            Remedy::Retry => Self::TooSlow(error),
-            Remedy::Bisect | Remedy::Stop => Self::Failed(error),
-        }
-    }
-}
-
-impl From<QuoteError> for ReadError {
-    fn from(error: QuoteError) -> Self {
-        match error {
-            QuoteError::Store(error) => error.into(),
-            QuoteError::Refused(why) => Self::Refused(why),
-        }
-    }
-}
 
 /// Where questions are answered from. Clones share it.
 #[derive(Clone)]
@@ -75,52 +32,25 @@ pub struct Reports {
     store: Store,
     /// What decides in a ledger that no daemon has set up yet.
     settings: Arc<Settings>,
+    /// Whose days and months count.
+    zone: Zone,
 }
 
 impl Reports {
     /// Answers from `store`.
-    pub fn new(store: Store, settings: Arc<Settings>) -> Self {
-        Self { store, settings }
+    pub fn new(store: Store, settings: Arc<Settings>, zone: Zone) -> Self {
+        Self { store, settings, zone }
     }
 
     /// The ledger as it stands now, as far as `scope` reaches.
     pub async fn read(&self, scope: Scope) -> Result<Reading, ReadError> {
-        Ok(Reading { snapshot: self.store.look().await?, scope, settings: self.settings.clone() })
+        let snapshot = self.store.look().await?;
+        Ok(Reading { snapshot, scope, settings: self.settings.clone(), zone: self.zone.clone() })
     }
 
     /// What is raised by whatever changes the books: while it stays, so does all that can be read.
     pub async fn version(&self) -> Result<i64, ReadError> {
         Ok(self.store.version().await?)
-    }
-}
-
-/// A stretch of a list: what comes after a key, up to so many.
-#[derive(Clone, Debug, Default)]
-pub struct Page {
-    /// The key of the last item before; from the beginning where there is none.
-    pub after: Option<String>,
-    /// At most so many.
-    pub limit: i64,
-}
-
-/// A page of a list.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[schemars(rename = "{T}List")]
-pub struct Listed<T> {
-    /// The items, in the order of their keys.
-    pub items: Vec<T>,
-    /// What to give as `after` for the next page; null where this is the last one.
-    pub next: Option<String>,
-}
-
-impl<T> Listed<T> {
-    /// A page of `items`, of which one more than `limit` was read to see whether more follow.
-    pub fn of(mut items: Vec<T>, limit: i64, key: impl Fn(&T) -> String) -> Self {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let more_follow = items.len() > limit;
-        items.truncate(limit);
-        let next = items.last().filter(|_| more_follow).map(key);
-        Self { items, next }
     }
 }
 
@@ -155,10 +85,7 @@ pub struct Reading {
     snapshot: Snapshot,
     scope: Scope,
     settings: Arc<Settings>,
-}
-
-fn unknown(what: &'static str, id: &str) -> ReadError {
-    ReadError::Unknown { what, id: id.to_owned() }
+    zone: Zone,
 }
 
 impl Reading {
@@ -253,23 +180,6 @@ impl Reading {
             ContactRole::AccountManager
         };
         Ok(Contact { role, contact: contact.map(Arc::from) })
-    }
-
-    /// What moved an account's credits, the latest first: `limit` entries at most, those before the sequence
-    /// `before` where it is said.
-    pub async fn latest_entries(
-        &mut self,
-        account: &str,
-        before: Option<i64>,
-        limit: i64,
-    ) -> Result<Vec<Entry>, ReadError> {
-        let row = self.account(account).await?;
-        let id = AccountId::parse(&row.account_id).map_err(|_| unknown("account", account))?;
-        let last = row.sequences.balance_changed;
-        let through = before.map_or(last, |before| last.min(before.saturating_sub(1)));
-        let mut entries = self.snapshot.entries(&id, (through - limit).max(0), through).await?;
-        entries.reverse();
-        Ok(entries)
     }
 
     async fn organization_is_known(&mut self, id: &str) -> Result<(), ReadError> {

@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use super::load;
 use super::log::NoticeRecord;
 use super::rows::{EntryRecord, Table};
-use super::{LogLine, Snapshot, Store, StoreError};
+use super::{LogLine, Store, StoreError};
 use crate::contract::outbound::StoredNotice;
 use crate::ledger::account::{Account, Chain};
 use crate::ledger::balance::Balance;
@@ -88,21 +88,10 @@ impl Store {
         let mut shelf = Shelf::default();
         load::load_accounts(&mut snapshot, &[id.clone()].into(), &mut shelf).await?;
         let Some(account) = shelf.accounts.remove(id).flatten() else { return Ok(None) };
-        let entries = account.sequences.entries;
-        let after = match stretch.from {
-            Some(from) => entries_before(&mut snapshot, id, entries, from).await?,
-            None => 0,
-        };
-        let through = match stretch.before {
-            Some(before) => entries_before(&mut snapshot, id, entries, before).await?,
-            None => entries,
-        };
-        let opening = match after {
-            0 => Balance::default(),
-            _ => balance_with(&mut snapshot, id, after).await?,
-        };
+        let (after, through) = places(&mut snapshot, &account, stretch).await?;
+        let opening = balance_with(&mut snapshot, id, after).await?;
         snapshot.rollback().await?;
-        Ok(Some(AccountStretch { account, opening, after, through: through.max(after) }))
+        Ok(Some(AccountStretch { account, opening, after, through }))
     }
 
     /// The entries of an account after the sequence `after` and up to `through`, in order: the first page of them.
@@ -112,8 +101,21 @@ impl Store {
         after: i64,
         through: i64,
     ) -> Result<Vec<Entry>, StoreError> {
-        let mut connection = self.pool.acquire().await?;
-        account_entries(&mut connection, id, after, through).await
+        let rows = sqlx::query_as!(
+            EntryRecord,
+            "select log_number, account_id, organization_id, sequence, at, kind, from_side, to_side, credits,
+                    project_id, total, held, consumed, cause_source, cause_id, cause_type, traceparent,
+                    reason, actor, digest
+               from entry where account_id = $1 and sequence > $2 and sequence <= $3
+              order by sequence limit $4",
+            id.as_str(),
+            after,
+            through,
+            PAGE,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(TryInto::try_into).collect()
     }
 
     /// What people call these projects, as far as they call them anything.
@@ -181,39 +183,22 @@ impl Store {
     }
 }
 
-impl Snapshot {
-    /// The entries of an account after the sequence `after` and up to `through`, in order: the first page of them.
-    pub async fn entries(
-        &mut self,
-        id: &AccountId,
-        after: i64,
-        through: i64,
-    ) -> Result<Vec<Entry>, StoreError> {
-        account_entries(self.connection(), id, after, through).await
-    }
-}
-
-async fn account_entries(
+/// The sequence of the last of an account's entries before a stretch, and that of the last in it.
+pub(super) async fn places(
     connection: &mut PgConnection,
-    id: &AccountId,
-    after: i64,
-    through: i64,
-) -> Result<Vec<Entry>, StoreError> {
-    let rows = sqlx::query_as!(
-        EntryRecord,
-        "select log_number, account_id, organization_id, sequence, at, kind, from_side, to_side, credits,
-                project_id, total, held, consumed, cause_source, cause_id, cause_type, traceparent,
-                reason, actor, digest
-           from entry where account_id = $1 and sequence > $2 and sequence <= $3
-          order by sequence limit $4",
-        id.as_str(),
-        after,
-        through,
-        PAGE,
-    )
-    .fetch_all(connection)
-    .await?;
-    rows.into_iter().map(TryInto::try_into).collect()
+    account: &Account,
+    stretch: Stretch,
+) -> Result<(i64, i64), StoreError> {
+    let entries = account.sequences.entries;
+    let after = match stretch.from {
+        Some(from) => entries_before(connection, &account.id, entries, from).await?,
+        None => 0,
+    };
+    let through = match stretch.before {
+        Some(before) => entries_before(connection, &account.id, entries, before).await?,
+        None => entries,
+    };
+    Ok((after, through.max(after)))
 }
 
 /// How many of an account's `entries` were booked before `at`. The time of an entry never goes back, so its place
@@ -242,11 +227,15 @@ async fn entries_before(
     Ok(before)
 }
 
-async fn balance_with(
+/// An account's balance with the entry of this sequence; before the first there is nothing.
+pub(super) async fn balance_with(
     connection: &mut PgConnection,
     id: &AccountId,
     sequence: i64,
 ) -> Result<Balance, StoreError> {
+    if sequence == 0 {
+        return Ok(Balance::default());
+    }
     let row = sqlx::query!(
         "select total, held, consumed from entry where account_id = $1 and sequence = $2",
         id.as_str(),

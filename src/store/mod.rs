@@ -27,6 +27,7 @@ mod save;
 pub mod schema;
 mod snapshot;
 mod standing;
+mod usage;
 mod verify;
 mod versions;
 
@@ -54,6 +55,10 @@ pub use snapshot::Snapshot;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 pub use standing::{OverLimit, ParkedGroup, Standing, Waiting};
+pub use usage::{
+    AssetFigures, BriefedFigures, DayFigures, MovedFigures, ProjectFigures, UsageEntry, UsageOrder,
+    UsageStretch,
+};
 pub use verify::{Finding, Progress, Verification};
 
 /// How to reach the database.

@@ -85,6 +85,7 @@ impl ParkedFilter {
 
 /// How many messages are parked for a reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "ParkedReason")]
 pub struct ReasonCount {
     /// The reason.
     pub reason: String,

@@ -22,6 +22,7 @@ const RUNNING_MAX: i64 = 1000;
 
 /// A queue with claims in it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Queue")]
 pub struct QueueReport {
     /// The account whose queue it is: a pool, or an account with a plan of its own.
     pub queue: AccountId,
@@ -33,6 +34,7 @@ pub struct QueueReport {
 
 /// A claim that waits.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Claim")]
 pub struct ClaimRow {
     /// Its place in the queue, from 1.
     pub position: i64,
@@ -63,6 +65,7 @@ pub struct ClaimRow {
 /// What would unblock a claim.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "by")]
+#[schemars(rename = "Unblocking")]
 pub enum UnblockingRow {
     /// These projects being settled.
     Settling {

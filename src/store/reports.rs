@@ -22,12 +22,14 @@ use super::parked_desk::{ParkedColumns, ParkedSummary};
 use super::{LogLine, Snapshot, Store, StoreError};
 use crate::ledger::entry::LogNumber;
 use crate::ledger::moment::Timestamp;
+use crate::ledger::project::State;
 
 /// No more than so many parked messages are told of one key.
 const PARKED_MAX: i64 = 100;
 
 /// A project as it stands.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Project")]
 pub struct ProjectRow {
     /// Its id.
     pub project_id: String,
@@ -44,6 +46,7 @@ pub struct ProjectRow {
     /// What it used up, in credits.
     pub consumed: i64,
     /// Where it stands: `none, unpriced, held, queued, rejected, released, captured`.
+    #[schemars(with = "State")]
     pub state: String,
     /// What it wants held in all, in credits.
     pub wanted: i64,

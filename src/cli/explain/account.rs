@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::super::CommandError;
-use super::super::output::{Column, members, or_dash};
+use super::super::output::{Column, balance_phrase, members, or_dash};
 use super::super::streamed::{Document, Out, Rows};
 use super::{ExplainedEntry, cause, refused_id, signed, why};
 use crate::ledger::balance::Balance;
@@ -131,7 +131,7 @@ async fn tell_text(
         ("account", found.account.id.to_string()),
         ("name", or_dash(found.account.name.get().as_ref())),
         ("stretch", super::told_stretch(stretch)),
-        ("opening", told(found.opening)),
+        ("opening", balance_phrase(found.opening.into())),
     ]))?;
     out.line("")?;
     let mut rows = Rows::new(&COLUMNS);
@@ -149,10 +149,12 @@ async fn tell_text(
     let later = usize::try_from(later_entries(found)).unwrap_or(0);
     let present = match later {
         0 if flaw.is_none() => "the same".to_owned(),
-        0 => told(found.account.balance),
-        later => format!("{}, after {later} more {}", told(found.account.balance), entries(later)),
+        0 => balance_phrase(found.account.balance.into()),
+        later => {
+            format!("{}, after {later} more {}", balance_phrase(found.account.balance.into()), entries(later))
+        }
     };
-    out.line(&members(&[("closing", told(closing)), ("present", present)]))?;
+    out.line(&members(&[("closing", balance_phrase(closing.into())), ("present", present)]))?;
     out.flush()?;
     Ok(flaw.filter(|_| !is_closed))
 }
@@ -198,10 +200,4 @@ fn row(explained: &ExplainedEntry) -> Vec<String> {
         project,
         format!("{}{}", cause(&explained.cause), why(explained)),
     ]
-}
-
-/// A balance in a phrase.
-fn told(balance: Balance) -> String {
-    let Balance { total, held, consumed } = balance;
-    format!("available {} = total {total} - held {held} - consumed {consumed}", balance.available())
 }

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::arguments::{AccountPath, Key, Limit, page};
-use super::endpoint::{About, Answer, Answering, Api, Nothing};
+use super::endpoint::{Answer, Answering, Api, Nothing};
+use super::openapi::About;
 use crate::report::{AccountRow, GrantRow, Listed, Reading};
 
 #[derive(Deserialize, JsonSchema)]
@@ -19,7 +20,7 @@ struct AccountsQuery {
     limit: Limit,
 }
 
-#[derive(Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct GrantsQuery {
     /// Whether those that are over are listed too: used up, or expired.

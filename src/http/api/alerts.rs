@@ -1,7 +1,8 @@
 //! What is raised.
 
 use super::arguments::{AccountPath, PageQuery};
-use super::endpoint::{About, Answering, Api, Nothing};
+use super::endpoint::{Answering, Api, Nothing};
+use super::openapi::About;
 use crate::report::{Listed, RaisedRow, Reading};
 
 pub(super) fn endpoints(api: Api) -> Api {

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, extract::State};
@@ -18,16 +18,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::openapi::{self, Operation};
+use super::openapi::{self, About, LOG_NUMBER, Operation};
 use crate::http::Site;
 use crate::http::gate::Visitor;
 use crate::http::problem::{Kind, Problem};
 use crate::report::Reading;
-
-/// The last number of the ledger's log when the answer was true.
-pub(in crate::http) const LOG_NUMBER: HeaderName = HeaderName::from_static("creditd-log-number");
-/// How many hexadecimal digits of a body's hash are in its tag.
-const TAG_DIGITS: usize = 16;
 
 /// What comes of a question, once it is read.
 pub(super) type Answering<'r, A> = Pin<Box<dyn Future<Output = Result<Answer<A>, Problem>> + Send + 'r>>;
@@ -60,16 +55,6 @@ impl<A> Answer<A> {
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
 
-/// The words of an endpoint.
-pub(super) struct About {
-    /// A name for programs that are made from the document.
-    pub(super) id: &'static str,
-    /// What it answers, in a few words.
-    pub(super) summary: &'static str,
-    /// What else is to be known.
-    pub(super) description: &'static str,
-}
-
 /// All endpoints: their routes and what is said of them.
 #[derive(Default)]
 pub(in crate::http) struct Api {
@@ -89,7 +74,10 @@ impl Api {
             let (mut parts, _) = request.into_parts();
             let path = Path::from_request_parts(&mut parts, &()).await.map(|Path(path)| path);
             let query = Query::from_request_parts(&mut parts, &()).await.map(|Query(query)| query);
-            let (path, query) = (path.map_err(wrong_path)?, query.map_err(wrong_query)?);
+            let (path, query) = (
+                path.map_err(|rejection| wrong_path(&rejection))?,
+                query.map_err(|rejection| wrong_query(&rejection))?,
+            );
             answer(&site, visitor, &parts.headers, |reading| read(reading, path, query)).await
         };
         let operation = Operation::reading::<P, Q, A>("get", path, about);
@@ -106,7 +94,7 @@ impl Api {
         let handler = move |State(site): State<Arc<Site>>, visitor: Visitor, request: Request| async move {
             let (mut parts, body) = request.into_parts();
             let path = Path::from_request_parts(&mut parts, &()).await.map(|Path(path)| path);
-            let path = path.map_err(wrong_path)?;
+            let path = path.map_err(|rejection| wrong_path(&rejection))?;
             let headers = parts.headers.clone();
             let asked = Json::from_request(Request::from_parts(parts, body), &()).await;
             let Json(asked) = asked.map_err(|rejection| wrong_body(&rejection))?;
@@ -168,8 +156,9 @@ async fn answer<A: Serialize>(
 /// without an entry as well.
 fn tag(number: i64, body: &[u8]) -> HeaderValue {
     let hash = Sha256::digest(body);
-    let digits: String = hash.iter().take(TAG_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect();
-    HeaderValue::try_from(format!("\"{number}-{digits}\"")).expect("digits and quotes are visible ASCII")
+    let (first, _) = hash.split_first_chunk().expect("SHA-256 has 32 bytes");
+    let digits = u64::from_be_bytes(*first);
+    HeaderValue::try_from(format!("\"{number}-{digits:016x}\"")).expect("digits and quotes are visible ASCII")
 }
 
 /// Whether a list of tags has this one. Weak ones count (RFC 9110, 13.1.2).
@@ -178,11 +167,11 @@ fn names(known: &HeaderValue, tag: &HeaderValue) -> bool {
     known.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
 }
 
-fn wrong_path(rejection: PathRejection) -> Problem {
+pub(super) fn wrong_path(rejection: &PathRejection) -> Problem {
     Problem::new(Kind::Unknown, format!("no such thing is known: {}", rejection.body_text()))
 }
 
-fn wrong_query(rejection: QueryRejection) -> Problem {
+pub(super) fn wrong_query(rejection: &QueryRejection) -> Problem {
     let text = rejection.body_text();
     let what = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
     Problem::new(
@@ -191,7 +180,7 @@ fn wrong_query(rejection: QueryRejection) -> Problem {
     )
 }
 
-pub(in crate::http) fn wrong_body(rejection: &JsonRejection) -> Problem {
+fn wrong_body(rejection: &JsonRejection) -> Problem {
     let kind = match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Kind::TooLarge,
         StatusCode::UNSUPPORTED_MEDIA_TYPE => Kind::MediaType,

@@ -11,6 +11,7 @@ mod prices;
 mod projects;
 mod queues;
 mod quotes;
+mod usage;
 
 pub(super) use endpoint::Api;
 pub(super) use quotes::{Brief, Piece, QUANTITY_MAX};
@@ -23,6 +24,7 @@ pub(super) fn api() -> Api {
     let api = alerts::endpoints(api);
     let api = quotes::endpoints(api);
     let api = prices::endpoints(api);
+    let api = usage::endpoints(api);
     let api = organizations::endpoints(api);
     parked::endpoints(api)
 }

@@ -1,10 +1,10 @@
 //! The OpenAPI document, made from the types of the endpoints.
 
+use axum::http::HeaderName;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
-use super::endpoint::{About, LOG_NUMBER};
 use crate::http::problem::{self, Details};
 
 /// The version of OpenAPI.
@@ -24,6 +24,19 @@ What creditd's ledger says, to be read. Nothing is changed by it: what changes t
 - **Problems** are told by RFC 9457, whatever the status.
 - Credits are whole numbers, times are RFC 3339 in UTC. Ids may have a slash, which is `%2F` in a path. Ignore
   members that you don't know.";
+
+/// The last number of the ledger's log when the answer was true.
+pub(in crate::http) const LOG_NUMBER: HeaderName = HeaderName::from_static("creditd-log-number");
+
+/// The words of an endpoint.
+pub(super) struct About {
+    /// A name for programs that are made from the document.
+    pub(super) id: &'static str,
+    /// What it answers, in a few words.
+    pub(super) summary: &'static str,
+    /// What else is to be known.
+    pub(super) description: &'static str,
+}
 
 /// What is said of an endpoint.
 pub(in crate::http) struct Operation {
@@ -74,7 +87,7 @@ impl Operation {
     }
 
     /// An endpoint that answers with a document in another media type.
-    pub(super) fn writing<P: JsonSchema, Q: JsonSchema>(
+    pub(super) fn writing<P: JsonSchema, Q: JsonSchema, A: JsonSchema>(
         path: &'static str,
         media_type: &'static str,
         about: About,
@@ -83,7 +96,7 @@ impl Operation {
             path: P::json_schema(schemas),
             query: Some(Q::json_schema(schemas)),
             body: None,
-            answers: vec![(media_type, String::json_schema(schemas))],
+            answers: vec![(media_type, schemas.subschema_for::<A>())],
         };
         Self { method: "get", path, about, describe: Box::new(describe) }
     }

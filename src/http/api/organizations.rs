@@ -1,7 +1,8 @@
 //! Organizations, with their pools and accounts.
 
 use super::arguments::{OrganizationPath, PageQuery};
-use super::endpoint::{About, Answering, Api, Nothing};
+use super::endpoint::{Answering, Api, Nothing};
+use super::openapi::About;
 use crate::report::{Listed, OrganizationRow, OrganizationSummary, Reading};
 
 pub(super) fn endpoints(api: Api) -> Api {

@@ -1,6 +1,7 @@
 //! What is parked.
 
-use super::endpoint::{About, Answering, Api, Nothing};
+use super::endpoint::{Answering, Api, Nothing};
+use super::openapi::About;
 use crate::report::{Reading, ReasonCount};
 
 pub(super) fn endpoints(api: Api) -> Api {

@@ -1,7 +1,8 @@
 //! What deliverables cost.
 
 use super::arguments::{AccountPath, OrganizationPath};
-use super::endpoint::{About, Answering, Api, Nothing};
+use super::endpoint::{Answering, Api, Nothing};
+use super::openapi::About;
 use crate::report::{Prices, Reading};
 
 pub(super) fn endpoints(api: Api) -> Api {

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::arguments::{AccountPath, Key, Limit, page};
-use super::endpoint::{About, Answering, Api, Nothing};
+use super::endpoint::{Answering, Api, Nothing};
+use super::openapi::About;
 use crate::ledger::project::State;
 use crate::report::{Listed, ProjectRow, Reading};
 

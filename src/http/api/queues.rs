@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
 use super::arguments::AccountPath;
-use super::endpoint::{About, Answering, Api, Nothing};
+use super::endpoint::{Answering, Api, Nothing};
+use super::openapi::About;
 use crate::report::{QueueReport, Reading};
 
 /// The most claims of a queue that are told, since what would unblock each is found by walking all before it.
@@ -30,7 +31,7 @@ impl<'de> Deserialize<'de> for Claims {
     }
 }
 
-#[derive(Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct QueueQuery {
     /// At most so many claims of a queue: 100 where it isn't said.

@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::arguments::AccountPath;
-use super::endpoint::{About, Answering, Api};
+use super::endpoint::{Answering, Api};
+use super::openapi::About;
 use crate::http::problem::{Kind, Problem};
 use crate::ledger::credits::Credits;
 use crate::ledger::input::{Deliverable, Price};

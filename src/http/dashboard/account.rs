@@ -5,15 +5,15 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::bar::{Usage, bar_with_figures};
+use super::history::{History, Range};
 use super::layout::Page;
 use super::words::{counted, number, said};
 use super::{attention, facts, links, prices, projects, reports, waiting};
 use crate::clock;
 use crate::http::problem::Problem;
-use crate::ledger::entry::Entry;
 use crate::ledger::moment::Timestamp;
 use crate::ledger::notice::Contact;
-use crate::report::{AccountRow, InUse, Prices, QueueReport, RaisedRow, Reading};
+use crate::report::{AccountRow, InUse, Listed, Prices, QueueReport, RaisedRow, Reading, UsageLine};
 
 /// As many projects of the breakdown are shown.
 const PROJECTS: i64 = 20;
@@ -29,6 +29,8 @@ const GRANTS: i64 = 20;
 pub(super) struct Place {
     /// The sequence of the last entry of the page before.
     entries_after: Option<i64>,
+    /// How many days of history are shown.
+    days: Option<String>,
 }
 
 /// What an account's standing is told from; an organization's too, of its pool.
@@ -160,7 +162,8 @@ impl Standing {
 pub(super) async fn page(reading: &mut Reading, id: &str, place: Place) -> Result<Page, Problem> {
     let standing = Standing::read(reading, id).await?;
     let grants = reading.grants(id, false, GRANTS).await?;
-    let entries = reading.latest_entries(id, place.entries_after, ENTRIES).await?;
+    let (_, entries) = reading.entries(id, place.entries_after, true, ENTRIES).await?;
+    let history = History::read(reading, id, Range::parse(place.days.as_deref())).await?;
     let account = &standing.account;
     let is_pool = account.promised.is_some();
     let body = html! {
@@ -168,6 +171,7 @@ pub(super) async fn page(reading: &mut Reading, id: &str, place: Place) -> Resul
         div.columns.first { (standing.hero()) (standing.attention()) }
         (standing.waiting())
         (standing.breakdown())
+        (history.shown())
         div.columns {
             section.card id="facts" aria-labelledby="facts-heading" {
                 h2 id="facts-heading" { "Plan and rules" }
@@ -202,21 +206,16 @@ fn heading(account: &AccountRow) -> Markup {
 }
 
 /// What moved the credits lately, and further back page by page.
-fn recent(entries: &[Entry], is_later: bool) -> Markup {
-    let next = entries
-        .last()
-        .map(|entry| entry.sequence)
-        .filter(|sequence| *sequence > 1)
-        .map(|sequence| sequence.to_string());
+fn recent(entries: &Listed<UsageLine>, is_later: bool) -> Markup {
     html! {
         section.card id="entries" aria-labelledby="entries-heading" {
             h2 id="entries-heading" { "What moved the credits" }
-            @if entries.is_empty() {
+            @if entries.items.is_empty() {
                 p.empty { "Nothing has moved credits here" (if is_later { " before that." } else { " yet." }) }
             } @else {
-                (facts::entries(entries, |_| None))
+                (facts::entries(&entries.items))
             }
-            (super::home::pager("entries", next.as_deref(), is_later))
+            (super::home::pager("entries", entries.next.as_deref(), is_later))
         }
     }
 }

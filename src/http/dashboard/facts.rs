@@ -4,9 +4,9 @@ use maud::{Markup, html};
 
 use super::links;
 use super::words::{counted, day, named, number, said, time, until};
-use crate::ledger::entry::{Entry, EntryKind, Side};
+use crate::ledger::entry::EntryKind;
 use crate::ledger::moment::Timestamp;
-use crate::report::{AccountRow, GrantRow};
+use crate::report::{AccountRow, GrantRow, UsageLine};
 
 /// The facts of an account, as names and values.
 pub(super) fn facts(account: &AccountRow) -> Markup {
@@ -89,8 +89,8 @@ pub(super) fn grants(grants: &[GrantRow], now: Timestamp) -> Markup {
 }
 
 /// An entry's kind, for people.
-fn kind_of(entry: &Entry) -> &'static str {
-    match entry.kind {
+pub(super) fn kind_of(kind: EntryKind) -> &'static str {
+    match kind {
         EntryKind::Plan => "Plan",
         EntryKind::Grant => "Grant",
         EntryKind::Adjustment => "Adjustment",
@@ -105,21 +105,12 @@ fn kind_of(entry: &Entry) -> &'static str {
     }
 }
 
-/// What an entry adds to what is available, with its sign; zero where it passes that by.
-fn effect(entry: &Entry) -> i64 {
-    match (entry.from, entry.to) {
-        (_, Side::Available) => entry.credits.0,
-        (Side::Available, _) => -entry.credits.0,
-        _ => 0,
-    }
-}
-
 fn signed(credits: i64) -> String {
     if credits > 0 { format!("+{}", number(credits)) } else { number(credits) }
 }
 
 /// Entries, the latest first.
-pub(super) fn entries(entries: &[Entry], names: impl Fn(&Entry) -> Option<String>) -> Markup {
+pub(super) fn entries(entries: &[UsageLine]) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Entries" {
             table {
@@ -135,21 +126,24 @@ pub(super) fn entries(entries: &[Entry], names: impl Fn(&Entry) -> Option<String
                     @for entry in entries {
                         tr {
                             th scope="row" {
-                                (kind_of(entry))
-                                @if let Some(project) = &entry.project_id { " \u{00B7} " (named(names(entry).as_deref(), project.as_str())) }
+                                (kind_of(entry.kind))
+                                @if let (Some(asset), Some(quantity)) = (&entry.asset_type, entry.quantity) {
+                                    " \u{00B7} " (number(quantity)) " \u{00D7} " (said(asset))
+                                }
+                                @if let Some(project) = &entry.project_id { " \u{00B7} " (named(entry.project_name.as_deref(), project.as_str())) }
                                 span.aside {
-                                    (time(entry.at))
+                                    (time(entry.time))
                                     @if let Some(actor) = &entry.actor { ", by " (said(actor)) }
                                     @if let Some(reason) = &entry.reason { ": " (said(reason)) }
                                 }
                             }
                             td.number {
-                                (signed(effect(entry)))
-                                @if effect(entry) == 0 {
-                                    span.aside { (number(entry.credits.0)) " from " (entry.from.as_str()) " to " (entry.to.as_str()) }
+                                (signed(entry.credits.0))
+                                @if entry.credits.is_zero() {
+                                    span.aside { (number(entry.moved.0)) " from " (entry.from.as_str()) " to " (entry.to.as_str()) }
                                 }
                             }
-                            td.number { (number(entry.balance.available().0)) }
+                            td.number { (number(entry.balance.available.0)) }
                         }
                     }
                 }

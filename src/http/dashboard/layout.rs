@@ -106,6 +106,7 @@ fn who(visitor: &Visitor) -> Markup {
                 Scope::Organization(id) => span { "Sees " span.id { (id) } }
                 Scope::Account(id) => span { "Sees " span.id { (id) } }
             }
+            @if let Some(name) = &visitor.name { span { "Signed in as " span.id { (name) } } }
             @if visitor.has_session {
                 form method="post" action="/logout" { button.quiet type="submit" { "Sign out" } }
             }
@@ -173,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_page_carries_no_style_and_no_script_of_its_own() {
-        let visitor = Visitor { scope: Scope::All, has_session: true };
+        let visitor = Visitor { scope: Scope::All, name: None, has_session: true };
         let page = shown(&Page::live("Overview", html! { h1 { "Overview" } }), Some(&visitor));
         for forbidden in [" style=", "<style", "onclick", "http:", "https:", "javascript:"] {
             assert!(!page.contains(forbidden), "{forbidden} in {page}");
@@ -193,7 +194,8 @@ mod tests {
     #[test]
     fn who_sees_a_part_is_told_which_and_offered_no_more() {
         let scope = Scope::Account(AccountId::parse("studio").unwrap());
-        let page = shown(&Page::live("Studio", html! {}), Some(&Visitor { scope, has_session: false }));
+        let page =
+            shown(&Page::live("Studio", html! {}), Some(&Visitor { scope, name: None, has_session: false }));
         assert!(page.contains("Sees <span class=\"id\">studio</span>"), "{page}");
         assert!(!page.contains("/prices") && !page.contains("/logout"), "{page}");
     }

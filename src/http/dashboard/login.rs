@@ -6,13 +6,14 @@ use maud::html;
 
 use super::layout::Page;
 
-/// The page to sign in by a token, with what was wrong with the last one. The form is sent to `/login`.
-pub(in crate::http) fn login_page(problem: Option<&str>) -> Response {
+/// The page to sign in by a token, with what was wrong with the last one, and where to go on to then.
+pub(super) fn page(problem: Option<&str>, next: Option<&str>) -> Response {
     let body = html! {
         div.login {
             h1 { "Sign in" }
             p.lead { "With the access token that you were given. It shows you what it was made for, and nothing else." }
             form.card method="post" action="/login" {
+                @if let Some(next) = next { input name="next" type="hidden" value=(next); }
                 label for="token" { "Access token" }
                 input id="token" name="token" type="password" required autocomplete="current-password" autocapitalize="none"
                     spellcheck="false" autofocus aria-invalid=[problem.map(|_| "true")]

@@ -8,6 +8,7 @@ mod chart;
 mod errors;
 mod facts;
 mod files;
+mod history;
 mod home;
 mod layout;
 mod links;
@@ -19,6 +20,7 @@ mod projects;
 mod quote;
 mod reports;
 mod search;
+mod statement;
 mod waiting;
 mod words;
 
@@ -43,12 +45,11 @@ use crate::report::Reading;
 
 pub(super) use errors::{problem_page, wants_page};
 pub use live::Live;
-use login::login_page;
 
 /// What comes of a page, once it is asked for.
 type Reads<'r, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'r>>;
 
-/// All pages and the files that they are made with.
+/// All pages that show the ledger.
 pub(super) fn routes() -> Router<Arc<Site>> {
     Router::new()
         .route("/", get(home))
@@ -57,9 +58,29 @@ pub(super) fn routes() -> Router<Arc<Site>> {
         .route("/organizations/{organization_id}", get(organization))
         .route("/accounts/{account_id}", get(account))
         .route("/accounts/{account_id}/quote", get(quote))
+        .route("/accounts/{account_id}/statement", get(statement))
         .route("/events", get(events))
-        .route("/login", get(|| async { login_page(None) }))
-        .merge(files::routes())
+}
+
+/// The files that pages are made with. The page to sign in needs them, so they are for everybody.
+pub(super) fn open_routes() -> Router<Arc<Site>> {
+    files::routes()
+}
+
+#[derive(Default, Deserialize)]
+pub(super) struct Login {
+    wrong: Option<String>,
+    next: Option<String>,
+}
+
+/// The page to sign in; where no token is needed, the page to go on to.
+pub(super) async fn login(State(site): State<Arc<Site>>, query: QueryOf<Login>) -> Response {
+    let Login { wrong, next } = place_of(query);
+    if site.access.tokens.is_none() {
+        return Redirect::to("/").into_response();
+    }
+    let problem = wrong.map(|_| "this token is not known, or is over; check that all of it was pasted");
+    login::page(problem, next.as_deref())
 }
 
 /// Reads one moment of the ledger.
@@ -174,6 +195,31 @@ async fn quote(
         Ok(id) => {
             read(&site, &visitor, |reading| Box::pin(async move { quote::page(reading, &id, &query).await }))
                 .await
+        }
+        Err(problem) => Err(problem),
+    };
+    shown(page, &visitor)
+}
+
+#[derive(Default, Deserialize)]
+struct OfMonth {
+    month: Option<String>,
+}
+
+async fn statement(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    path: PathOf,
+    query: QueryOf<OfMonth>,
+) -> Response {
+    let OfMonth { month } = place_of(query);
+    let page = match id_of(path) {
+        Ok(id) => {
+            let asked = month.unwrap_or_default();
+            read(&site, &visitor, |reading| {
+                Box::pin(async move { statement::page(reading, &id, &asked).await })
+            })
+            .await
         }
         Err(problem) => Err(problem),
     };

@@ -4,6 +4,7 @@ use maud::html;
 use serde::Deserialize;
 
 use super::account::Standing;
+use super::history::{History, Range};
 use super::home::{balances, pager};
 use super::layout::Page;
 use super::words::{contact, counted, plain, said};
@@ -20,6 +21,8 @@ const ROWS: i64 = 50;
 pub(super) struct Place {
     /// The last account of the page before.
     accounts_after: Option<String>,
+    /// How many days of history are shown.
+    days: Option<String>,
 }
 
 /// The page of an organization.
@@ -28,6 +31,10 @@ pub(super) async fn page(reading: &mut Reading, id: &str, place: Place) -> Resul
     let pool_id = organization.pool.as_ref().map(|pool| pool.account_id.clone());
     let pool = match &pool_id {
         Some(pool) => Some(Standing::read(reading, pool).await?),
+        None => None,
+    };
+    let history = match &pool_id {
+        Some(pool) => Some(History::read(reading, pool, Range::parse(place.days.as_deref())).await?),
         None => None,
     };
     let asked = report::Page { after: place.accounts_after.clone(), limit: ROWS };
@@ -60,6 +67,7 @@ pub(super) async fn page(reading: &mut Reading, id: &str, place: Place) -> Resul
             (pool.waiting())
             (pool.breakdown())
         }
+        @if let Some(history) = &history { (history.shown()) }
         section.card id="prices" aria-labelledby="prices-heading" {
             h2 id="prices-heading" { "Prices" }
             (prices::table(&prices))

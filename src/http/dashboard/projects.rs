@@ -65,8 +65,8 @@ fn row(project: &ProjectRow, own: &str, largest: i64, now: Timestamp) -> Markup 
     }
 }
 
-/// How large a hold is beside the largest.
-fn share(held: i64, largest: i64) -> Markup {
+/// How large something is beside the largest.
+pub(super) fn share(held: i64, largest: i64) -> Markup {
     let width = i128::from(held.max(0)) * WHOLE / i128::from(largest.max(1));
     let width = format!("{}.{:02}%", width / 100, width % 100);
     html! { svg.share aria-hidden="true" width="100%" height="4" { rect.held width=(width) height="4" {} } }

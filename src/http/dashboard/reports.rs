@@ -27,6 +27,30 @@ pub(super) fn downloads(account: &str, now: Timestamp) -> Markup {
                     button.quiet type="submit" formaction=(links::usage_report(account, "json")) { "Download JSON" }
                 }
             }
+            h3 { "Statement" }
+            (statement_form(account, &this_month(now), None))
+        }
+    }
+}
+
+/// The present month, in UTC.
+pub(super) fn this_month(now: Timestamp) -> String {
+    let today = now.to_offset_date_time().date();
+    format!("{:04}-{:02}", today.year(), u8::from(today.month()))
+}
+
+/// The form that asks for the statement of a month, with what is wrong with the one that was typed.
+pub(super) fn statement_form(account: &str, month: &str, wrong: Option<&str>) -> Markup {
+    html! {
+        form.download method="get" action=(links::statement(account)) {
+            div.field {
+                label for="statement-month" { "Month" }
+                input id="statement-month" name="month" type="month" value=(month) required pattern="[0-9]{4}-[0-9]{2}"
+                    placeholder="2026-03" aria-invalid=[wrong.map(|_| "true")]
+                    aria-describedby=[wrong.map(|_| "statement-wrong")];
+                @if let Some(wrong) = wrong { p.wrong id="statement-wrong" { (wrong) } }
+            }
+            button.quiet type="submit" { "Show the statement" }
         }
     }
 }

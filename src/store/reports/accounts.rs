@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::super::rows::Table;
 use super::super::{Snapshot, StoreError};
+use crate::ledger::account::{Kind, Mode, OnInsufficient};
 use crate::ledger::alert::Raised;
 use crate::ledger::balance::Queued;
 use crate::ledger::credits::Credits;
@@ -13,10 +14,12 @@ use crate::ledger::notice::ShownBalance;
 
 /// An account as it stands.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Account")]
 pub struct AccountRow {
     /// Its id.
     pub account_id: String,
     /// Where its credits come from.
+    #[schemars(with = "Kind")]
     pub kind: String,
     /// Its organization, if it belongs to one.
     pub organization_id: Option<String>,
@@ -25,8 +28,10 @@ pub struct AccountRow {
     /// Its account manager; of a pool, its organization's admin.
     pub contact: Option<String>,
     /// What finalizing does.
+    #[schemars(with = "Mode")]
     pub mode: String,
     /// What becomes of a claim that doesn't fit: as said, else as follows from the mode.
+    #[schemars(with = "OnInsufficient")]
     pub on_insufficient: String,
     /// How far below zero it may go where that is `overdraw`, in credits.
     pub overdraft_limit: i64,
@@ -68,6 +73,7 @@ pub struct AccountRow {
 
 /// The `sequence` that each kind of an account's events has come to; 0 where there was none.
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Sequences")]
 pub struct SequencesRow {
     /// Of `credits.balance_changed`: the number of its entries.
     pub balance_changed: i64,
@@ -122,6 +128,7 @@ impl AccountRow {
 
 /// An organization as it stands.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Organization")]
 pub struct OrganizationRow {
     /// Its id.
     pub organization_id: String,

@@ -16,6 +16,7 @@ use crate::ledger::notice::SubjectKind;
 
 /// A rule that is raised for an account.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ActiveAlert")]
 pub struct RaisedRow {
     /// For which account.
     pub account_id: String,

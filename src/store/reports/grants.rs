@@ -9,6 +9,7 @@ use crate::ledger::moment::Timestamp;
 
 /// A grant with a term, as it stands.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Grant")]
 pub struct GrantRow {
     /// The log number of its entry.
     pub grant: i64,

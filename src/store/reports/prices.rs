@@ -14,6 +14,7 @@ use crate::ledger::moment::Timestamp;
 
 /// A version of a price list.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PriceList")]
 pub struct PriceListRow {
     /// Its place among all price lists of the ledger.
     pub number: i64,

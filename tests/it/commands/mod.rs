@@ -14,6 +14,7 @@ mod prices;
 mod queues;
 mod reports;
 mod tables;
+mod tokens;
 mod usage;
 
 use serde_json::{Value, json};

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::{config_arguments, creditd, wait_until};
 
-/// A `creditd run`. Killed with -9 when dropped.
+/// A `creditd run`, or a program that goes with it. Killed with -9 when dropped.
 pub(crate) struct Daemon {
     process: Child,
     log: PathBuf,
@@ -17,17 +17,15 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts one with these settings, over those of the file `config`; its log goes to `log`, appended.
     pub(crate) fn start(environment: &[(String, String)], config: Option<&Path>, log: &Path) -> Self {
+        let mut command = Command::new(creditd());
+        command.arg("run").args(config_arguments(config)).env_clear().envs(environment.iter().cloned());
+        Self::spawn(command, log)
+    }
+
+    /// Starts another program that runs until it is told to stop.
+    pub(crate) fn spawn(mut command: Command, log: &Path) -> Self {
         let output = File::options().create(true).append(true).open(log).unwrap();
-        let process = Command::new(creditd())
-            .arg("run")
-            .args(config_arguments(config))
-            .env_clear()
-            .envs(environment.iter().cloned())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(output)
-            .spawn()
-            .unwrap();
+        let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(output).spawn().unwrap();
         Self { process, log: log.to_owned() }
     }
 

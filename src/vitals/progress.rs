@@ -4,6 +4,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Verdict;
+
 /// The loops that must keep moving. Clones share what they know.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
@@ -40,7 +45,7 @@ impl Progress {
     ///
     /// A loop beats on each turn, and before each wait for a server that is away too: an outage is no hang,
     /// and a restart wouldn't end it. So `limit` is more than the longest single step: a statement's
-    /// timeout, or the longest delay of [`Backoff`](super::backoff::Backoff).
+    /// timeout, or the longest delay between two tries.
     pub fn register(&self, name: &'static str, limit: Duration) -> Heartbeat {
         self.register_at(name, limit, Instant::now())
     }
@@ -58,6 +63,35 @@ impl Progress {
         let loops = locked(&self.loops);
         let late = loops.iter().filter(|tracked| silent_for(tracked) > tracked.limit);
         late.map(|tracked| Stuck { name: tracked.name, silent_for: silent_for(tracked) }).collect()
+    }
+}
+
+/// Whether the loops move.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Liveness {
+    /// `ok` where none is stuck.
+    pub status: Verdict,
+    /// The loops that are.
+    pub stuck: Vec<StuckLoop>,
+}
+
+/// A loop that should have moved by now.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct StuckLoop {
+    /// Its name.
+    pub work: &'static str,
+    /// For how many seconds it hasn't moved.
+    pub silent_s: f64,
+}
+
+impl Progress {
+    /// Whether the loops move at `now`, and if not, which don't. A server that is away stops no loop: each goes
+    /// on trying.
+    pub fn liveness(&self, now: Instant) -> Liveness {
+        let stuck = self.stuck(now);
+        let told =
+            |Stuck { name, silent_for }: &Stuck| StuckLoop { work: name, silent_s: silent_for.as_secs_f64() };
+        Liveness { status: Verdict::of(stuck.is_empty()), stuck: stuck.iter().map(told).collect() }
     }
 }
 
@@ -114,6 +148,18 @@ mod tests {
         apply.beat_at(start + LIMIT);
         let late = progress.stuck(start + LIMIT + MOMENT);
         assert_eq!(late.iter().map(|stuck| stuck.name).collect::<Vec<_>>(), ["relay"]);
+    }
+
+    #[test]
+    fn a_daemon_is_alive_until_a_loop_is_stuck_and_says_which_and_for_how_long() {
+        let progress = Progress::default();
+        let start = Instant::now();
+        let _apply = progress.register_at("apply", LIMIT, start);
+        assert!(progress.liveness(start + LIMIT).status.is_ok());
+        let report = serde_json::to_value(progress.liveness(start + LIMIT * 2)).unwrap();
+        let expected =
+            serde_json::json!({ "status": "failing", "stuck": [{ "work": "apply", "silent_s": 60.0 }] });
+        assert_eq!(report, expected);
     }
 
     #[test]

@@ -1,0 +1,38 @@
+//! Why the daemon ends by itself.
+
+use crate::batch::settings::OrderDiffers;
+use crate::config::ConfigError;
+use crate::http::ServerError;
+use crate::report::ZoneError;
+use crate::store::StoreError;
+
+/// Why the daemon ended other than by being told to.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The settings can't be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The ledger goes by another order.
+    #[error(transparent)]
+    Order(#[from] OrderDiffers),
+    /// The ledger can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Reports can't be made in that time zone.
+    #[error(transparent)]
+    Zone(#[from] ZoneError),
+    /// The HTTP port can't be served.
+    #[error(transparent)]
+    Http(#[from] ServerError),
+    /// The operating system refused something.
+    #[error("{what}: {error}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What it said.
+        error: std::io::Error,
+    },
+    /// A loop ended that must not.
+    #[error("the {0} loop ended unexpectedly; this is a bug, please report the lines above")]
+    Ended(&'static str),
+}

@@ -1,0 +1,318 @@
+//! Stretches of time as people name them: days and months of a time zone, or points in time. Which times those are
+//! is PostgreSQL's to say, which knows the zones and when their clocks are changed.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use time::macros::format_description;
+use time::{Date, Month as CalendarMonth};
+
+use super::ReportError;
+use crate::ledger::moment::Timestamp;
+use crate::store::{Snapshot, Stretch};
+
+/// The years that days and months may be of: beyond lies no ledger, and not far beyond the calendar's ends.
+const YEARS: std::ops::RangeInclusive<i32> = 1970..=9000;
+/// The longest name of a time zone, in characters; the longest that PostgreSQL has is half of it.
+const ZONE_CHARS_MAX: usize = 64;
+
+/// A time zone, by its name in PostgreSQL.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Zone(Arc<str>);
+
+/// A text that names no time zone.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ZoneError {
+    /// It can't be a name.
+    #[error(
+        "report.timezone: found {0:?}, expected a time zone's name such as UTC or Europe/Berlin; \
+         an offset has the name Etc/GMT-1, which is an hour east of Greenwich"
+    )]
+    NoName(String),
+    /// PostgreSQL doesn't know it.
+    #[error(
+        "report.timezone: PostgreSQL doesn't know the time zone {0:?}; \
+         `select name from pg_timezone_names` lists those that it knows"
+    )]
+    Unknown(String),
+}
+
+impl Zone {
+    /// A zone by its name. PostgreSQL would also take `UTC+3`, and mean three hours west by it: that is refused.
+    pub fn parse(text: &str) -> Result<Self, ZoneError> {
+        let is_word = |part: &str| part.starts_with(|first: char| first.is_ascii_alphabetic());
+        let is_part = |c: char| c.is_ascii_alphanumeric() || "/_-+".contains(c);
+        let is_region = text.contains('/') || text.chars().all(|c| c.is_ascii_alphabetic());
+        if is_word(text) && is_region && text.chars().all(is_part) && text.len() <= ZONE_CHARS_MAX {
+            return Ok(Self(text.into()));
+        }
+        Err(ZoneError::NoName(text.to_owned()))
+    }
+
+    /// Its name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn known<T>(&self, found: Option<T>) -> Result<T, ReportError> {
+        found.ok_or_else(|| ZoneError::Unknown(self.0.to_string()).into())
+    }
+
+    /// Asks PostgreSQL whether it knows it.
+    pub async fn check(&self, snapshot: &mut Snapshot) -> Result<(), ReportError> {
+        self.days_of(snapshot, &[Timestamp::EPOCH]).await.map(drop)
+    }
+
+    /// When these days begin in it.
+    pub(super) async fn days_begin(
+        &self,
+        snapshot: &mut Snapshot,
+        days: &[Date],
+    ) -> Result<Vec<Timestamp>, ReportError> {
+        let found = snapshot.days_begin(self.as_str(), days).await?;
+        self.known(found)
+    }
+
+    /// On which of its days these times are.
+    pub(super) async fn days_of(
+        &self,
+        snapshot: &mut Snapshot,
+        times: &[Timestamp],
+    ) -> Result<Vec<Date>, ReportError> {
+        let found = snapshot.days_of(self.as_str(), times).await?;
+        self.known(found)
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A day of a calendar, written `2026-03-01`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(into = "String")]
+#[schemars(with = "String", extend("format" = "date"))]
+pub struct Day(pub Date);
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}-{:02}", self.0.year(), u8::from(self.0.month()), self.0.day())
+    }
+}
+
+impl From<Day> for String {
+    fn from(day: Day) -> String {
+        day.to_string()
+    }
+}
+
+impl Day {
+    fn parse(text: &str) -> Option<Self> {
+        let date = Date::parse(text, format_description!("[year]-[month]-[day]")).ok()?;
+        YEARS.contains(&date.year()).then_some(Self(date))
+    }
+
+    fn next(self) -> Self {
+        Self(self.0.next_day().expect("the calendar goes on after the years that may be named"))
+    }
+}
+
+/// One end of a stretch: a point in time, or a day, which as a beginning counts from its first moment and as an end
+/// to its last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String")]
+pub enum Border {
+    /// A point in time; as an end, the first one that no longer counts.
+    Time(Timestamp),
+    /// A day of the report's time zone.
+    Day(Day),
+}
+
+/// A text that is neither a day nor a point in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "expected a date such as 2026-03-01 for that day of report.timezone, or an RFC 3339 time such as \
+     2026-03-01T12:00:00Z"
+)]
+pub struct BorderError;
+
+impl FromStr for Border {
+    type Err = BorderError;
+
+    fn from_str(text: &str) -> Result<Self, BorderError> {
+        let time =
+            || Timestamp::parse(text).ok().filter(|time| YEARS.contains(&time.to_offset_date_time().year()));
+        Day::parse(text).map(Border::Day).or_else(|| time().map(Border::Time)).ok_or(BorderError)
+    }
+}
+
+impl TryFrom<String> for Border {
+    type Error = BorderError;
+
+    fn try_from(text: String) -> Result<Self, BorderError> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for Border {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Border::Time(time) => time.fmt(f),
+            Border::Day(day) => day.fmt(f),
+        }
+    }
+}
+
+/// A stretch of time as it was named: all of it, where neither end was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Period {
+    /// Its beginning; the account's, where none is named.
+    pub from: Option<Border>,
+    /// Its end; the present, where none is named.
+    pub to: Option<Border>,
+}
+
+impl Period {
+    /// The points in time at both ends.
+    pub async fn stretch(&self, snapshot: &mut Snapshot, zone: &Zone) -> Result<Stretch, ReportError> {
+        let stretch = Stretch {
+            from: begin(snapshot, zone, self.from).await?,
+            before: begin(snapshot, zone, self.to.map(Border::after)).await?,
+        };
+        match (self.from, self.to, stretch.from, stretch.before) {
+            (Some(from), Some(to), Some(begins), Some(ends)) if begins >= ends => {
+                Err(ReportError::NoTime { from, to })
+            }
+            _ => Ok(stretch),
+        }
+    }
+}
+
+impl Border {
+    /// The first moment after it.
+    fn after(self) -> Self {
+        match self {
+            Border::Time(_) => self,
+            Border::Day(day) => Border::Day(day.next()),
+        }
+    }
+}
+
+async fn begin(
+    snapshot: &mut Snapshot,
+    zone: &Zone,
+    border: Option<Border>,
+) -> Result<Option<Timestamp>, ReportError> {
+    match border {
+        None => Ok(None),
+        Some(Border::Time(time)) => Ok(Some(time)),
+        Some(Border::Day(Day(day))) => Ok(zone.days_begin(snapshot, &[day]).await?.pop()),
+    }
+}
+
+/// A month of a calendar, written `2026-03`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String", extend("pattern" = r"^\d{4}-\d{2}$"))]
+pub struct Month {
+    year: i32,
+    month: CalendarMonth,
+}
+
+/// A text that is no month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a month such as 2026-03")]
+pub struct MonthError;
+
+impl Month {
+    /// The month that a day belongs to.
+    pub fn of(day: Day) -> Self {
+        Self { year: day.0.year(), month: day.0.month() }
+    }
+
+    /// The month as a stretch of days.
+    pub fn period(self) -> Period {
+        let [first, last] = [1, self.month.length(self.year)].map(|day| {
+            let date = Date::from_calendar_date(self.year, self.month, day);
+            Border::Day(Day(date.expect("a month has its first and its last day")))
+        });
+        Period { from: Some(first), to: Some(last) }
+    }
+}
+
+impl FromStr for Month {
+    type Err = MonthError;
+
+    fn from_str(text: &str) -> Result<Self, MonthError> {
+        Day::parse(&format!("{text}-01")).map(Month::of).ok_or(MonthError)
+    }
+}
+
+impl TryFrom<String> for Month {
+    type Error = MonthError;
+
+    fn try_from(text: String) -> Result<Self, MonthError> {
+        text.parse()
+    }
+}
+
+impl From<Month> for String {
+    fn from(month: Month) -> String {
+        month.to_string()
+    }
+}
+
+impl fmt::Display for Month {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}", self.year, u8::from(self.month))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_border_is_a_day_or_a_point_in_time() {
+        let day: Border = "2026-02-28".parse().unwrap();
+        assert_eq!(day.after().to_string(), "2026-03-01");
+        let time: Border = "2026-03-01T01:00:00+01:00".parse().unwrap();
+        assert_eq!((time, time.to_string().as_str()), (time.after(), "2026-03-01T00:00:00Z"));
+        for wrong in ["", "today", "2026-02-29", "2026-3-1", "2026-03-01 12:00", "9999-12-31", "0001-01-01"] {
+            let told = wrong.parse::<Border>().expect_err(wrong).to_string();
+            assert!(told.contains("2026-03-01T12:00:00Z") && told.contains("report.timezone"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_month_has_all_its_days() {
+        let ends = |text: &str| {
+            let period = text.parse::<Month>().unwrap().period();
+            [period.from, period.to].map(|border| border.unwrap().to_string())
+        };
+        assert_eq!(ends("2026-02"), ["2026-02-01", "2026-02-28"]);
+        assert_eq!(ends("2028-02"), ["2028-02-01", "2028-02-29"]);
+        assert_eq!(ends("2026-12"), ["2026-12-01", "2026-12-31"]);
+        for wrong in ["", "2026", "2026-13", "2026-00", "2026-1", "2026-01-01", "1-01", "march"] {
+            assert_eq!(wrong.parse::<Month>(), Err(MonthError), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_zone_is_a_name_and_no_offset() {
+        for name in ["UTC", "Europe/Berlin", "America/Port-au-Prince", "Etc/GMT-1", "Japan"] {
+            assert_eq!(Zone::parse(name).unwrap().as_str(), name);
+        }
+        for wrong in ["", "UTC+3", "+01:00", "3", "/Berlin", "Europe/Berlin'", "CET-1CEST", &"a".repeat(65)] {
+            let told = Zone::parse(wrong).expect_err(wrong).to_string();
+            assert!(told.contains("Europe/Berlin"), "{told}");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! How the process is doing: the state of its parts, whether its loops move, and its figures. The daemon's loops
+//! tell it here; the status line, the watchdog and the HTTP port read it. Nothing here knows of a server.
+
+pub mod health;
+pub mod progress;
+
+pub use health::{Doing, Health, Part, PartReport, Parts, Readiness};
+pub use progress::{Heartbeat, Liveness, Progress, StuckLoop};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// What a report comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// All is well.
+    Ok,
+    /// Something is not; the report says what.
+    Failing,
+}
+
+impl Verdict {
+    /// `Ok` if so.
+    pub fn of(is_ok: bool) -> Self {
+        if is_ok { Verdict::Ok } else { Verdict::Failing }
+    }
+
+    /// Whether all is well.
+    pub fn is_ok(self) -> bool {
+        self == Verdict::Ok
+    }
+}
