@@ -10,7 +10,7 @@ use tracing::info;
 use super::error::DaemonError;
 use crate::access::{Sessions, Tokens};
 use crate::config::Config;
-use crate::http::{self, Access, Site};
+use crate::http::{self, Access, Live, Site};
 use crate::ledger::settings::Settings;
 use crate::report::{Reports, Zone};
 use crate::store::{Store, StoreSettings};
@@ -46,6 +46,7 @@ impl Port {
             .map_err(|error| system("drawing a key for sessions")(std::io::Error::other(error)))?;
         let site = Site {
             reports: Reports::new(store.clone(), settings, zone),
+            live: Live::new(stop.clone()),
             access: Access { tokens, sessions },
             health,
             progress,
