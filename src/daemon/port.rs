@@ -12,7 +12,7 @@ use crate::access::{Sessions, Tokens};
 use crate::config::Config;
 use crate::http::{self, Access, Site};
 use crate::ledger::settings::Settings;
-use crate::report::{Reports, Zone};
+use crate::report::Reports;
 use crate::store::{Store, StoreSettings};
 use crate::vitals::{Health, Progress};
 
@@ -36,7 +36,6 @@ impl Port {
         (health, progress): (Health, Progress),
     ) -> Result<Self, DaemonError> {
         let stop = CancellationToken::new();
-        let zone = Zone::parse(&config.report.timezone)?;
         let Some(address) = config.http.listen else { return Ok(Self { answering: None, stop }) };
         let store = Store::new(&StoreSettings { connections_max: READERS_MAX, ..config.store_settings() })?;
         let listener = http::bind(address).await?;
@@ -45,7 +44,7 @@ impl Port {
         let sessions = Sessions::begin()
             .map_err(|error| system("drawing a key for sessions")(std::io::Error::other(error)))?;
         let site = Site {
-            reports: Reports::new(store.clone(), settings, zone),
+            reports: Reports::new(store.clone(), settings, config.report.timezone.clone()),
             access: Access { tokens, sessions },
             health,
             progress,
