@@ -122,7 +122,9 @@ pub(super) async fn run(
                 return print_json(&told);
             }
             print(&tables::projects(&told))?;
-            note_limit(told.items.len(), limit);
+            if told.projects > i64::from(limit) {
+                note_limit(told.items.len(), limit);
+            }
             Ok(())
         }
         UsageCommand::Assets { of } => {
