@@ -6,6 +6,7 @@
 mod apply;
 pub mod backoff;
 mod due;
+mod figures;
 mod intake;
 pub mod notify;
 mod relay;

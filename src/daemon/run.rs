@@ -9,17 +9,19 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::apply::{Apply, ApplyError};
+use super::intake::Intake;
 use super::notify::{self, Notifier};
 use super::relay::Relay;
 use super::retention::Retention;
-use super::{backoff::Backoff, intake, signals};
+use super::{backoff::Backoff, signals};
 use crate::batch::settings::OrderDiffers;
 use crate::broker::{self, BrokerSettings};
 use crate::config::{Config, ConfigError, Topology};
 use crate::ledger::settings::{Order, Settings};
 use crate::logging::LogHandle;
 use crate::store::{Remedy, Store, StoreError, StoreSettings};
-use crate::vitals::{Doing, Health, Part, Progress};
+use crate::vitals::metrics::Server;
+use crate::vitals::{Doing, Health, Metrics, Part, Progress};
 
 /// Above a statement's timeout and the longest pause between two tries.
 const BEAT_LIMIT: Duration = Duration::from_mins(1);
@@ -99,6 +101,7 @@ pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), D
     let (status_notifier, status_line) = (notifier.clone(), health.status_line());
     tokio::spawn(async move { notify::show_status(&status_notifier, status_line).await });
     let progress = Progress::default();
+    let metrics = Metrics::new(&health, &progress);
     info!(version = env!("CARGO_PKG_VERSION"), schema = store.schema(), "starting");
     if let Some(interval) = notify::watchdog_interval() {
         let (notifier, progress) = (notifier.clone(), progress.clone());
@@ -106,7 +109,7 @@ pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), D
     }
     // Servers that are away are waited for; that is no failed start.
     notifier.ready();
-    if !open(&store, &settings, &health, &stop).await? {
+    if !open(&store, &settings, &health, &metrics, &stop).await? {
         return Ok(());
     }
 
@@ -115,19 +118,21 @@ pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), D
     let (received_in, received) = mpsc::channel(broker.prefetch.into());
     let (reloaded_in, reloaded) = mpsc::unbounded_channel();
     let heartbeat = |name| progress.register(name, BEAT_LIMIT);
-    let intake = tokio::spawn(intake::run(
-        broker.clone(),
-        received_in,
-        health.clone(),
-        heartbeat("intake"),
-        stop.clone(),
-    ));
+    let intake = Intake {
+        broker: broker.clone(),
+        out: received_in,
+        health: health.clone(),
+        heartbeat: heartbeat("intake"),
+        metrics: metrics.clone(),
+        stop: stop.clone(),
+    };
     let relay = Relay {
         store: store.clone(),
         broker,
         owner: format!("{}:{}", std::process::id(), fastrand::u64(..)),
         health: health.clone(),
         heartbeat: heartbeat("relay"),
+        metrics: metrics.clone(),
         log_grew: log_grew.clone(),
         stop: relay_stop.clone(),
     };
@@ -137,6 +142,7 @@ pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), D
         messages_max: config.batch.messages_max.into(),
         health: health.clone(),
         heartbeat: heartbeat("apply"),
+        metrics: metrics.clone(),
         log_grew,
         stop: stop.clone(),
     };
@@ -144,11 +150,12 @@ pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), D
         store: store.clone(),
         keep: config.retention,
         heartbeat: heartbeat("retention"),
+        metrics,
         stop: relay_stop.clone(),
     };
     tokio::spawn(reload_on_hangup(hangups, reload, log, notifier.clone(), reloaded_in, config.order));
     let loops = Loops {
-        intake,
+        intake: tokio::spawn(intake.run()),
         apply: tokio::spawn(apply.run(received, reloaded)),
         relay: tokio::spawn(relay.run()),
         retention: tokio::spawn(retention.run()),
@@ -167,6 +174,7 @@ async fn open(
     store: &Store,
     settings: &Settings,
     health: &Health,
+    metrics: &Metrics,
     stop: &CancellationToken,
 ) -> Result<bool, DaemonError> {
     let mut backoff = Backoff::new();
@@ -178,6 +186,7 @@ async fn open(
             }
             Err(DaemonError::Store(error)) if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) => {
                 health.waiting(Part::Ledger, &error);
+                metrics.messages.reconnecting(Server::Postgresql, Part::Ledger);
                 tokio::select! {
                     () = stop.cancelled() => return Ok(false),
                     () = tokio::time::sleep(backoff.next_delay()) => {}

@@ -1,10 +1,14 @@
 //! How the process is doing: the state of its parts, whether its loops move, and its figures. The daemon's loops
 //! tell it here; the status line, the watchdog and the HTTP port read it. Nothing here knows of a server.
 
+pub mod figures;
 pub mod health;
+pub mod metrics;
 pub mod progress;
 
+pub use figures::Figures;
 pub use health::{Doing, Health, Part, PartReport, Parts, Readiness};
+pub use metrics::Metrics;
 pub use progress::{Heartbeat, Liveness, Progress, StuckLoop};
 
 use schemars::JsonSchema;
