@@ -8,6 +8,7 @@ mod browser;
 mod gate;
 mod health;
 mod login;
+mod metrics;
 mod problem;
 mod server;
 
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::problem::{Kind, Problem};
 use crate::report::Reports;
-use crate::vitals::{Health, Progress};
+use crate::vitals::{Figures, Vitals};
 
 pub use gate::Access;
 pub use server::{ServerError, bind, serve};
@@ -33,10 +34,10 @@ pub struct Site {
     pub reports: Reports,
     /// Who is let in.
     pub access: Access,
-    /// What state the daemon's parts are in.
-    pub health: Health,
-    /// Whether its loops move.
-    pub progress: Progress,
+    /// How the process is doing.
+    pub vitals: Vitals,
+    /// What the ledger comes to, for those who scrape.
+    pub figures: Figures,
     /// How many reports may be downloaded at once: each keeps a connection to the database.
     pub downloads: Arc<Semaphore>,
     /// Set once the daemon stops: answers without an end must come to one.
@@ -50,7 +51,7 @@ pub fn openapi() -> serde_json::Value {
 
 fn routes(site: Arc<Site>) -> Router {
     let document = openapi();
-    let guarded = api::api().router();
+    let guarded = api::api().router().route("/metrics", get(metrics::metrics));
     let open = Router::new()
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
