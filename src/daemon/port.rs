@@ -12,9 +12,9 @@ use crate::access::{Sessions, Tokens};
 use crate::config::Config;
 use crate::http::{self, Access, Live, Site};
 use crate::ledger::settings::Settings;
-use crate::report::{Reports, Zone};
+use crate::report::Reports;
 use crate::store::{Store, StoreSettings};
-use crate::vitals::{Health, Progress};
+use crate::vitals::{Figures, Vitals};
 
 /// For those who read by HTTP: apart from the daemon's own, so that no reader makes a message wait.
 const READERS_MAX: u32 = 6;
@@ -33,10 +33,9 @@ impl Port {
         config: &Config,
         tokens: Option<Tokens>,
         settings: Arc<Settings>,
-        (health, progress): (Health, Progress),
+        vitals: Vitals,
     ) -> Result<Self, DaemonError> {
         let stop = CancellationToken::new();
-        let zone = Zone::parse(&config.report.timezone)?;
         let Some(address) = config.http.listen else { return Ok(Self { answering: None, stop }) };
         let store = Store::new(&StoreSettings { connections_max: READERS_MAX, ..config.store_settings() })?;
         let listener = http::bind(address).await?;
@@ -45,11 +44,11 @@ impl Port {
         let sessions = Sessions::begin()
             .map_err(|error| system("drawing a key for sessions")(std::io::Error::other(error)))?;
         let site = Site {
-            reports: Reports::new(store.clone(), settings, zone),
+            reports: Reports::new(store.clone(), settings, config.report.timezone.clone()),
             live: Live::new(stop.clone()),
             access: Access { tokens, sessions },
-            health,
-            progress,
+            figures: Figures::new(vitals.metrics.clone(), store.clone()),
+            vitals,
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
             stop: stop.clone(),
         };
