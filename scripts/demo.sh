@@ -63,7 +63,7 @@ start_servers
 say "starting the daemon"
 start_daemon
 say "publishing the projects of several agencies (seed $seed, $projects projects)"
-publish_projects "$seed" "$projects"
+publish --seed "$seed" --projects "$projects"
 
 say "organizations and their pools"
 "$creditd" organization list

@@ -71,6 +71,28 @@ require_promtool() {
     install_packages "${missing[@]}"
 }
 
+# Chromium and the program that drives it, for what people see of the dashboard.
+require_browser() {
+    local missing=()
+    command -v chromium >/dev/null || missing+=(chromium)
+    command -v chromedriver >/dev/null || missing+=(chromium-driver)
+    install_packages "${missing[@]}"
+    CHROMIUM=$(command -v chromium) CHROMEDRIVER=$(command -v chromedriver)
+    export CHROMIUM CHROMEDRIVER
+}
+
+# Python that can make environments of its own, new enough for the tools of the web's tests.
+require_python() {
+    local missing=()
+    command -v python3 >/dev/null || missing+=(python3)
+    python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+    install_packages "${missing[@]}"
+    if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+        complain "$(python3 --version) is too old: the web's tests need 3.11 or newer; install a newer python3"
+        exit 3
+    fi
+}
+
 # Installs what is missing of Debian's packages; nothing is started or enabled by it, no database cluster made.
 # What the machine already runs stays as it is. Ends with 3 and the line to run where that takes rights.
 install_packages() {
@@ -226,7 +248,7 @@ start_servers() {
         require_running sandbox
         sleep 0.1
     done
-    # shellcheck source=/dev/null
+    # shellcheck disable=SC1091 # it was written just now
     . "$work/env"
     "$creditd" migrate
 }
@@ -237,11 +259,11 @@ start_daemon() {
     wait_for_log daemon consuming
 }
 
-# publish_projects SEED PROJECTS: some agencies' projects, until all is decided and all events are out.
-publish_projects() {
+# publish ARGUMENT...: what `creditd sandbox publish` takes. Waits until all is decided and all events are out.
+publish() {
     local before published waiting unpublished
     before=$(messages_decided)
-    "$creditd" sandbox publish --seed "$1" --projects "$2" | tee "$work/published"
+    "$creditd" sandbox publish "$@" | tee "$work/published" || return
     published=$(sed -n 's/^published \([0-9]*\) messages$/\1/p' "$work/published")
     say "waiting until all is decided and all events are out"
     while true; do

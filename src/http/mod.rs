@@ -55,8 +55,7 @@ pub fn openapi() -> serde_json::Value {
 
 fn routes(site: Arc<Site>) -> Router {
     let document = openapi();
-    let guarded =
-        api::api().router().merge(dashboard::routes()).route("/metrics", get(metrics::metrics));
+    let guarded = api::api().router().merge(dashboard::routes()).route("/metrics", get(metrics::metrics));
     let open = Router::new()
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))

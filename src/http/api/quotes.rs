@@ -23,6 +23,10 @@ const TYPE_CHARS_MAX: usize = 64;
 /// A brief: what is to be made, or what it costs.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [
+    {"required": ["deliverables"], "properties": {"deliverables": {"type": "array"}, "credits": {"type": "null"}}},
+    {"required": ["credits"], "properties": {"credits": {"type": "integer"}, "deliverables": {"type": "null"}}},
+]))]
 pub(in crate::http) struct Brief {
     /// What is to be made, each type with how many.
     #[schemars(length(min = 1, max = 1000))]
@@ -38,7 +42,7 @@ pub(in crate::http) struct Brief {
 pub(in crate::http) struct Piece {
     /// What.
     #[serde(rename = "type")]
-    #[schemars(length(min = 1, max = 64))]
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[^\x00-\x1f\x7f-\x9f]*$"))]
     pub(in crate::http) piece_type: String,
     /// How many pieces.
     #[schemars(range(min = 1, max = 1_000_000))]
