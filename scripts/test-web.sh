@@ -22,33 +22,30 @@ export CREDITD_WEB_TOOLS=$tools CREDITD_WEB_PICTURES=$target/web PYTHONDONTWRITE
 # Beside what is built, so that the clone stays clean. Only what the files name is taken, and no package's own
 # scripts are run.
 install_tools() {
-    mkdir -p "$tools"
+    mkdir -p "$tools" || return
     cat tests/web/requirements.txt tests/web/package-lock.json >"$tools/wanted"
-    if cmp --silent "$tools/wanted" "$tools/installed"; then return; fi
+    if cmp --silent "$tools/wanted" "$tools/installed" && "$python" -c ''; then return; fi
     rm -rf "$tools/installed" "$tools/python"
-    cp tests/web/package.json tests/web/package-lock.json "$tools"
-    (cd "$tools" && npm ci --ignore-scripts --no-audit --no-fund)
-    python3 -m venv "$tools/python"
-    "$python" -m pip --disable-pip-version-check install --quiet --no-deps --only-binary :all: \
-        --requirement tests/web/requirements.txt
-    "$python" -m pip check
-    mv "$tools/wanted" "$tools/installed"
+    cp tests/web/package.json tests/web/package-lock.json "$tools" &&
+        (cd "$tools" && npm ci --ignore-scripts --no-audit --no-fund) &&
+        python3 -m venv "$tools/python" &&
+        "$python" -m pip --disable-pip-version-check install --quiet --no-deps --only-binary :all: \
+            --requirement tests/web/requirements.txt &&
+        "$python" -m pip --disable-pip-version-check check &&
+        mv "$tools/wanted" "$tools/installed"
 }
 
 # The demo's ledger, and what it lacks: an account over its limit, the longest words, nothing at all.
 fill_ledger() {
-    start_servers
-    start_daemon
-    publish --seed 1 --projects 500
-    publish --file tests/web/corners.jsonl
-    CREDITD_WEB=$(http_address daemon)
+    start_servers && start_daemon && publish --seed 1 --projects 500 && publish --file tests/web/corners.jsonl &&
+        CREDITD_WEB=$(http_address daemon)
 }
 
 # Another daemon on the same ledger, which stands by and answers those who have a token.
 start_guarded() {
     local file=$work/tokens.toml
     CREDITD_WEB_TOKEN_ACCOUNT=northlight-film
-    CREDITD_WEB_TOKEN=$("$creditd" token new --file "$file" --scope "account:$CREDITD_WEB_TOKEN_ACCOUNT")
+    CREDITD_WEB_TOKEN=$("$creditd" token new --file "$file" --scope "account:$CREDITD_WEB_TOKEN_ACCOUNT") || return
     CREDITD__HTTP__LISTEN=127.0.0.1:0 CREDITD__HTTP__TOKENS_FILE=$file in_background guarded "$creditd" run
     wait_for_log guarded 'answering HTTP'
     CREDITD_WEB_GUARDED=$(http_address guarded)
@@ -81,7 +78,7 @@ step "so it is to who sees one account" hold_to_document 10 "$CREDITD_WEB_GUARDE
     --header "Authorization: Bearer $CREDITD_WEB_TOKEN"
 step "so it is to who sees nothing" hold_to_document 5 "$CREDITD_WEB_GUARDED/openapi.json"
 step "the dashboard in Chromium" in_browser
-if [[ -x scripts/test-monitoring.sh ]]; then step "what is scraped" scripts/test-monitoring.sh "$CREDITD_WEB"; fi
+if [[ -x scripts/test-monitoring.sh ]]; then step "what is scraped" scripts/test-monitoring.sh "$CREDITD_WEB/metrics"; fi
 print_steps
 say "pictures of the pages"
 ls "$CREDITD_WEB_PICTURES"/*.png
