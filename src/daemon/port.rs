@@ -10,7 +10,7 @@ use tracing::info;
 use super::error::DaemonError;
 use crate::access::{Sessions, Tokens};
 use crate::config::Config;
-use crate::http::{self, Access, Site};
+use crate::http::{self, Access, Live, Site};
 use crate::ledger::settings::Settings;
 use crate::report::Reports;
 use crate::store::{Store, StoreSettings};
@@ -45,6 +45,7 @@ impl Port {
             .map_err(|error| system("drawing a key for sessions")(std::io::Error::other(error)))?;
         let site = Site {
             reports: Reports::new(store.clone(), settings, config.report.timezone.clone()),
+            live: Live::new(stop.clone()),
             access: Access { tokens, sessions },
             figures: Figures::new(vitals.metrics.clone(), store.clone()),
             vitals,

@@ -5,6 +5,7 @@
 
 mod api;
 mod browser;
+mod dashboard;
 mod gate;
 mod health;
 mod login;
@@ -14,7 +15,7 @@ mod server;
 
 use std::sync::Arc;
 
-use axum::http::Uri;
+use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
@@ -25,6 +26,7 @@ use self::problem::{Kind, Problem};
 use crate::report::Reports;
 use crate::vitals::{Figures, Vitals};
 
+pub use dashboard::Live;
 pub use gate::Access;
 pub use server::{ServerError, bind, serve};
 
@@ -32,6 +34,8 @@ pub use server::{ServerError, bind, serve};
 pub struct Site {
     /// What the ledger says.
     pub reports: Reports,
+    /// Who is told that it changed.
+    pub live: Live,
     /// Who is let in.
     pub access: Access,
     /// How the process is doing.
@@ -51,12 +55,13 @@ pub fn openapi() -> serde_json::Value {
 
 fn routes(site: Arc<Site>) -> Router {
     let document = openapi();
-    let guarded = api::api().router().route("/metrics", get(metrics::metrics));
+    let guarded = api::api().router().route("/metrics", get(metrics::metrics)).merge(dashboard::routes());
     let open = Router::new()
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/openapi.json", get(move || async move { Json(document) }))
-        .route("/login", post(login::log_in))
+        .merge(dashboard::open_routes())
+        .route("/login", get(dashboard::login).post(login::log_in))
         .route("/logout", post(login::log_out));
     guarded
         .route_layer(middleware::from_fn_with_state(site.clone(), gate::admit))
@@ -66,8 +71,12 @@ fn routes(site: Arc<Site>) -> Router {
         .with_state(site)
 }
 
-async fn unknown_path(uri: Uri) -> Response {
+async fn unknown_path(uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path();
+    if dashboard::wants_page(&headers) {
+        let problem = Problem::new(Kind::Unknown, format!("nothing is at {path:?}"));
+        return dashboard::problem_page(&problem, None);
+    }
     Problem::new(Kind::Unknown, format!("nothing is at {path:?}; /openapi.json says what there is"))
         .into_response()
 }

@@ -62,6 +62,8 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, ServerError> {
 
 /// Answers until `stop`, and then for as long as it takes to finish what was asked, within a few seconds.
 pub async fn serve(listener: TcpListener, site: Arc<Site>, stop: CancellationToken) {
+    let watched = site.clone();
+    tokio::spawn(async move { watched.live.watch(&watched.reports).await });
     let requests = Arc::new(Semaphore::new(REQUESTS_MAX));
     let app = routes(site.clone())
         .layer(middleware::from_fn_with_state(site, metrics::count))

@@ -33,8 +33,8 @@ pub use statement::{MonthState, PROJECTS_NAMED, Statement, StatementProjects, st
 pub use written::{Format, UsageReportDocument, WrittenReport};
 
 pub use crate::store::{
-    AccountRow, GrantRow, InUse, OrganizationRow, PriceListRow, ProjectRow, QueueReport, RaisedRow,
-    ReasonCount,
+    AccountRow, ClaimRow, GrantRow, InUse, OrganizationRow, OverLimit, PriceListRow, ProjectRow, QueueReport,
+    RaisedRow, ReasonCount, Standing, UnblockingRow, Waiting,
 };
 use schemars::JsonSchema;
 use serde::Serialize;

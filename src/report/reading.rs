@@ -13,14 +13,16 @@ use super::listed::{Listed, Page};
 use super::quote::{self, Quote};
 use crate::access::Scope;
 use crate::clock::{self, Zone};
+use crate::ledger::account::Kind;
 use crate::ledger::balance::Queued;
 use crate::ledger::ids::{AccountId, OrganizationId, ProjectId};
 use crate::ledger::input::Price;
 use crate::ledger::moment::Timestamp;
+use crate::ledger::notice::{Contact, ContactRole};
 use crate::ledger::settings::Settings;
 use crate::store::{
     AccountFilter, AccountRow, GrantRow, InUse, OrganizationRow, ParkedFilter, PriceListRow, ProjectFilter,
-    ProjectRow, QueueReport, RaisedRow, ReasonCount, Snapshot, Store,
+    ProjectRow, QueueReport, RaisedRow, ReasonCount, Snapshot, Standing, Store,
 };
 
 /// Where questions are answered from. Clones share it.
@@ -43,6 +45,11 @@ impl Reports {
     pub async fn read(&self, scope: Scope) -> Result<Reading, ReadError> {
         let snapshot = self.store.look().await?;
         Ok(Reading { snapshot, scope, settings: self.settings.clone(), zone: self.zone.clone() })
+    }
+
+    /// What is raised by whatever changes the books: while it stays, so does all that can be read.
+    pub async fn version(&self) -> Result<i64, ReadError> {
+        Ok(self.store.version().await?)
     }
 }
 
@@ -122,10 +129,10 @@ impl Reading {
         page: &Page,
     ) -> Result<Listed<AccountRow>, ReadError> {
         let mut filter = AccountFilter {
-            only: None,
             organizations: organization.map(|id| vec![id]),
             after: page.after.clone(),
             limit: page.limit + 1,
+            ..AccountFilter::default()
         };
         match (&self.scope, &filter.organizations) {
             (Scope::All, _) => {}
@@ -139,6 +146,39 @@ impl Reading {
         }
         let rows = self.snapshot.accounts(&filter).await?;
         Ok(Listed::of(rows, page.limit, |row| row.account_id.clone()))
+    }
+
+    /// A page of the accounts that belong to no organization. Only who sees all sees any of them.
+    pub async fn standalone(&mut self, page: &Page) -> Result<Listed<AccountRow>, ReadError> {
+        if self.scope != Scope::All {
+            return Ok(Listed { items: Vec::new(), next: None });
+        }
+        let filter = AccountFilter {
+            standalone: true,
+            after: page.after.clone(),
+            limit: page.limit + 1,
+            ..AccountFilter::default()
+        };
+        let rows = self.snapshot.accounts(&filter).await?;
+        Ok(Listed::of(rows, page.limit, |row| row.account_id.clone()))
+    }
+
+    /// Whom to turn to about an account: as its alerts say it, to whoever may see the account.
+    pub async fn contact(&mut self, account: &AccountRow) -> Result<Contact, ReadError> {
+        let is_integrated = account.kind == Kind::Integrated.as_str();
+        let contact = match &account.organization_id {
+            Some(organization) if is_integrated => {
+                self.snapshot.organization(organization).await?.and_then(|row| row.contact)
+            }
+            _ => account.contact.clone(),
+        };
+        let is_pool = account.kind == Kind::Pool.as_str();
+        let role = if is_integrated || is_pool {
+            ContactRole::OrganizationAdmin
+        } else {
+            ContactRole::AccountManager
+        };
+        Ok(Contact { role, contact: contact.map(Arc::from) })
     }
 
     async fn organization_is_known(&mut self, id: &str) -> Result<(), ReadError> {
@@ -331,6 +371,16 @@ impl Reading {
             quoted.hide_all_but(own);
         }
         Ok(quoted)
+    }
+
+    /// Who is over limit, what waits and what is parked in all of the ledger.
+    pub async fn standing(&mut self) -> Result<Standing, ReadError> {
+        match self.scope {
+            Scope::All => Ok(self.snapshot.standing().await?),
+            Scope::Organization(_) | Scope::Account(_) => {
+                Err(ReadError::OutOfScope("the sums over all accounts"))
+            }
+        }
     }
 
     /// How many messages are parked, by reason.

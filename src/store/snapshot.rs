@@ -34,6 +34,11 @@ impl Store {
         .await?;
         Ok(Snapshot { transaction, ledger: row.try_into()? })
     }
+
+    /// What every transaction that writes the books raises.
+    pub async fn version(&self) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar!("select version from ledger").fetch_one(&self.pool).await?)
+    }
 }
 
 impl Snapshot {

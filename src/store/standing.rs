@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::{Store, StoreError};
+use super::{Snapshot, Store, StoreError};
 use crate::contract::line::IMPORT_ROUTING_KEY;
 
 /// The most rows that each list has; the others are only counted.
@@ -116,6 +116,13 @@ pub(super) async fn standing(connection: &mut PgConnection) -> Result<Standing, 
         waiting: counts.waiting,
         waiting_accounts,
     })
+}
+
+impl Snapshot {
+    /// How things stand.
+    pub async fn standing(&mut self) -> Result<Standing, StoreError> {
+        standing(self.connection()).await
+    }
 }
 
 impl Store {

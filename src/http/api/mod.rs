@@ -14,6 +14,7 @@ mod quotes;
 mod usage;
 
 pub(super) use endpoint::Api;
+pub(super) use quotes::{Brief, Piece, QUANTITY_MAX};
 
 /// All endpoints.
 pub(super) fn api() -> Api {

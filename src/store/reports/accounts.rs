@@ -92,6 +92,8 @@ pub struct AccountFilter {
     pub only: Option<String>,
     /// Only those of these organizations, their pools among them.
     pub organizations: Option<Vec<String>>,
+    /// Only those that belong to none.
+    pub standalone: bool,
     /// Only those after this id.
     pub after: Option<String>,
     /// At most so many.
@@ -100,7 +102,7 @@ pub struct AccountFilter {
 
 impl Default for AccountFilter {
     fn default() -> Self {
-        Self { only: None, organizations: None, after: None, limit: i64::MAX }
+        Self { only: None, organizations: None, standalone: false, after: None, limit: i64::MAX }
     }
 }
 
@@ -235,10 +237,12 @@ impl Snapshot {
                                        and organization.organization_id = account.organization_id
                 where ($1::text is null or account.account_id = $1)
                   and ($2::text[] is null or (account.organization_id = any($2) and account.kind <> 'standalone'))
-                  and ($3::text is null or account.account_id > $3)
-                order by account.account_id limit $4"#,
+                  and (not $3::boolean or account.kind = 'standalone')
+                  and ($4::text is null or account.account_id > $4)
+                order by account.account_id limit $5"#,
             filter.only,
             filter.organizations.as_deref(),
+            filter.standalone,
             filter.after,
             filter.limit,
         )

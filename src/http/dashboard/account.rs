@@ -1,0 +1,221 @@
+//! An account's page: how much is left, what stops work and who must act; then what holds the credits, how that
+//! came, and what to take along.
+
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::bar::{Usage, bar_with_figures};
+use super::history::{History, Range};
+use super::layout::Page;
+use super::words::{counted, number, said};
+use super::{attention, facts, links, prices, projects, reports, waiting};
+use crate::clock;
+use crate::http::problem::Problem;
+use crate::ledger::moment::Timestamp;
+use crate::ledger::notice::Contact;
+use crate::report::{AccountRow, InUse, Listed, Prices, QueueReport, RaisedRow, Reading, UsageLine};
+
+/// As many projects of the breakdown are shown.
+const PROJECTS: i64 = 20;
+/// As many claims of a queue are told.
+const CLAIMS: usize = 20;
+/// As many entries stand on a page.
+const ENTRIES: i64 = 15;
+/// As many grants are shown.
+const GRANTS: i64 = 20;
+
+/// Which stretch of the lists is shown.
+#[derive(Default, Deserialize)]
+pub(super) struct Place {
+    /// The sequence of the last entry of the page before.
+    entries_after: Option<i64>,
+    /// How many days of history are shown.
+    days: Option<String>,
+}
+
+/// What an account's standing is told from; an organization's too, of its pool.
+pub(super) struct Standing {
+    pub(super) account: AccountRow,
+    pub(super) contact: Contact,
+    pub(super) alerts: Vec<RaisedRow>,
+    pub(super) queue: QueueReport,
+    pub(super) in_use: InUse,
+    pub(super) prices: Prices,
+    pub(super) now: Timestamp,
+}
+
+impl Standing {
+    pub(super) async fn read(reading: &mut Reading, id: &str) -> Result<Self, Problem> {
+        let account = reading.account(id).await?;
+        let mut queue = reading.queue(id, CLAIMS).await?;
+        // An integrated account waits in its pool's queue; its page is about its own claims.
+        let is_shared = queue.queue.as_str() != id;
+        if is_shared {
+            queue.claims.retain(|claim| claim.account_id.as_str() == id);
+            queue.queued = account.queued;
+        }
+        Ok(Self {
+            contact: reading.contact(&account).await?,
+            alerts: reading.alerts_of(id).await?,
+            queue,
+            in_use: reading.in_use(id, PROJECTS).await?,
+            prices: reading.prices_of_account(id).await?,
+            now: clock::now(),
+            account,
+        })
+    }
+
+    /// How much is left, as the first thing to see.
+    pub(super) fn hero(&self) -> Markup {
+        let account = &self.account;
+        html! {
+            section.card.hero aria-labelledby="left-heading" {
+                h2.hidden id="left-heading" { "Credits" }
+                p.figure {
+                    @match account.available {
+                        over if over < 0 => {
+                            strong.over { (number(over.saturating_neg())) }
+                            span { "credits over the limit of " (number(account.total)) }
+                        }
+                        left => {
+                            strong { (number(left)) }
+                            span { (if left == 1 { "credit" } else { "credits" }) " left of " (number(account.total)) }
+                        }
+                    }
+                }
+                @if account.pool_is_tighter() {
+                    p.notice {
+                        "Only " strong { (number(account.max_usable.unwrap_or(0))) }
+                        " of them can be used now: the pool has no more."
+                    }
+                }
+                (bar_with_figures(Usage::from(account)))
+            }
+        }
+    }
+
+    /// What stops work, and who must act.
+    pub(super) fn attention(&self) -> Markup {
+        let account = &self.account;
+        let stops = account.over_limit || account.queued.projects > 0 || account.closed;
+        html! {
+            section.card.attention id="alerts" aria-labelledby="alerts-heading" {
+                h2 id="alerts-heading" { "Needs attention" }
+                @if self.alerts.is_empty() && !stops { p.empty { "Nothing: work goes on, and no alert is raised." } }
+                @if account.closed { p { "The account is closed: it takes no new holds." } }
+                @if account.over_limit { p { "It is over limit: what runs goes on, and nothing new is held until it is back." } }
+                @if account.queued.projects > 0 {
+                    p {
+                        strong { (counted(account.queued.projects, "project")) }
+                        (if account.queued.projects == 1 { " waits for " } else { " wait for " })
+                        strong { (counted(account.queued.credits.0, "credit")) } "."
+                    }
+                }
+                @if !self.alerts.is_empty() { (attention::alerts(&self.alerts, self.now, false)) }
+                (attention::whom(&self.contact))
+            }
+        }
+    }
+
+    /// What waits, where anything does.
+    pub(super) fn waiting(&self) -> Markup {
+        html! {
+            @if self.queue.queued.projects > 0 {
+                section.card id="waiting" aria-labelledby="waiting-heading" {
+                    h2 id="waiting-heading" { "What waits" }
+                    @if self.queue.claims.is_empty() {
+                        p.empty { "Its projects wait behind the first " (CLAIMS) " of the pool\u{2019}s queue." }
+                    } @else {
+                        (waiting::claims(&self.queue, &self.account.account_id, self.now))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Who holds the credits.
+    pub(super) fn breakdown(&self) -> Markup {
+        html! {
+            section.card id="projects" aria-labelledby="projects-heading" {
+                h2 id="projects-heading" { "Who holds the credits" }
+                (projects::breakdown(&self.in_use, &self.account.account_id, self.now))
+            }
+        }
+    }
+
+    /// What deliverables cost.
+    pub(super) fn price_table(&self, quotes: bool) -> Markup {
+        html! {
+            section.card id="prices" aria-labelledby="prices-heading" {
+                h2 id="prices-heading" { "Prices" }
+                (prices::table(&self.prices))
+                @if quotes {
+                    p { a.button href=(links::quote(&self.account.account_id)) { "Quote a brief" } }
+                }
+            }
+            (prices::announced(&self.prices))
+        }
+    }
+}
+
+/// The page of an account, or of a pool as an account.
+pub(super) async fn page(reading: &mut Reading, id: &str, place: Place) -> Result<Page, Problem> {
+    let standing = Standing::read(reading, id).await?;
+    let grants = reading.grants(id, false, GRANTS).await?;
+    let (_, entries) = reading.entries(id, place.entries_after, true, ENTRIES).await?;
+    let history = History::read(reading, id, Range::parse(place.days.as_deref())).await?;
+    let account = &standing.account;
+    let is_pool = account.promised.is_some();
+    let body = html! {
+        (heading(account))
+        div.columns.first { (standing.hero()) (standing.attention()) }
+        (standing.waiting())
+        (standing.breakdown())
+        (history.shown())
+        div.columns {
+            section.card id="facts" aria-labelledby="facts-heading" {
+                h2 id="facts-heading" { "Plan and rules" }
+                (facts::facts(account))
+                @if !grants.is_empty() { h3 { "Grants with a term" } (facts::grants(&grants, standing.now)) }
+            }
+            (standing.price_table(!is_pool))
+        }
+        (recent(&entries, place.entries_after.is_some()))
+        (reports::downloads(id, standing.now))
+    };
+    Ok(Page::live(title(account), body))
+}
+
+fn title(account: &AccountRow) -> String {
+    super::words::plain(account.name.as_deref().unwrap_or(&account.account_id))
+}
+
+fn heading(account: &AccountRow) -> Markup {
+    html! {
+        @if let Some(organization) = &account.organization_id {
+            nav.path aria-label="Where this is" { a href=(links::organization(organization)) { (organization) } }
+        }
+        div.head {
+            h1 { (said(account.name.as_deref().unwrap_or(&account.account_id))) }
+            p.aside {
+                @if account.name.is_some() { span.id { (account.account_id) } " \u{00B7} " }
+                (account.kind)
+            }
+        }
+    }
+}
+
+/// What moved the credits lately, and further back page by page.
+fn recent(entries: &Listed<UsageLine>, is_later: bool) -> Markup {
+    html! {
+        section.card id="entries" aria-labelledby="entries-heading" {
+            h2 id="entries-heading" { "What moved the credits" }
+            @if entries.items.is_empty() {
+                p.empty { "Nothing has moved credits here" (if is_later { " before that." } else { " yet." }) }
+            } @else {
+                (facts::entries(&entries.items))
+            }
+            (super::home::pager("entries", entries.next.as_deref(), is_later))
+        }
+    }
+}

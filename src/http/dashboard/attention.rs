@@ -1,0 +1,146 @@
+//! What somebody must see to: which alerts are raised, and whom to turn to.
+
+use maud::{Markup, html};
+
+use super::links;
+use super::words::{age, contact, counted, said, until, word};
+use crate::ledger::alert::{GRANT_EXPIRING, HOLD_STALE, POOL_OVERCOMMITTED, QUEUE_BLOCKED, Severity};
+use crate::ledger::moment::Timestamp;
+use crate::ledger::notice::{Contact, ContactRole, SubjectKind};
+use crate::report::RaisedRow;
+
+/// As many of the projects or grants that an alert is about are named.
+const SUBJECTS_NAMED: usize = 3;
+
+/// What an alert's rule says, for people.
+pub(super) fn rule(name: &str) -> Markup {
+    html! {
+        @match name {
+            QUEUE_BLOCKED => "Work waits for credits",
+            HOLD_STALE => "Projects hold credits for longer than they should",
+            POOL_OVERCOMMITTED => "More is promised to accounts than the pool has",
+            GRANT_EXPIRING => "A grant is about to expire",
+            own => { "Credits are low: rule " span.id { (own) } }
+        }
+    }
+}
+
+/// How urgent something is: a sign and a word, each enough by itself.
+pub(super) fn severity(severity: Severity) -> Markup {
+    let (class, name, shape) = match severity {
+        Severity::Critical => ("critical", "Critical", "M6 1h4l5 5v4l-5 5H6l-5-5V6zM8 4v5M8 11v1.5"),
+        Severity::Warning => ("warning", "Warning", "M8 1.5l7 13H1zM8 6v4M8 11.5v1.2"),
+        Severity::Info => ("info", "Info", "M8 1a7 7 0 1 0 0 14a7 7 0 1 0 0-14M8 7v5M8 4v1.2"),
+    };
+    html! {
+        span class=(format!("severity {class}")) {
+            svg aria-hidden="true" width="16" height="16" viewBox="0 0 16 16" { path d=(shape) {} }
+            (name)
+        }
+    }
+}
+
+/// Alerts, the most urgent first. `of` says whether each has to say whose it is.
+pub(super) fn alerts(raised: &[RaisedRow], now: Timestamp, of_many: bool) -> Markup {
+    let mut sorted: Vec<_> = raised.iter().collect();
+    sorted.sort_by_key(|row| (std::cmp::Reverse(row.severity), row.since));
+    html! {
+        ul.alerts {
+            @for row in sorted {
+                li {
+                    (severity(row.severity))
+                    div {
+                        p {
+                            @if of_many {
+                                a href=(links::account(&row.account_id)) { (row.account_id) }
+                                ": "
+                            }
+                            (rule(&row.rule))
+                        }
+                        p.aside { "for " (age(row.since, now)) }
+                        (subjects(&row.subjects, now))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn subjects(subjects: &[SubjectKind], now: Timestamp) -> Markup {
+    html! {
+        @if !subjects.is_empty() {
+            ul.subjects {
+                @for subject in subjects.iter().take(SUBJECTS_NAMED) { li { (about(subject, now)) } }
+                @if subjects.len() > SUBJECTS_NAMED { li { "and " (subjects.len() - SUBJECTS_NAMED) " more" } }
+            }
+        }
+    }
+}
+
+fn about(subject: &SubjectKind, now: Timestamp) -> Markup {
+    html! {
+        @match subject {
+            SubjectKind::Project { project_id, name, status, status_since, held } => {
+                @match name {
+                    Some(name) => { (said(name)) " (" span.id { (project_id) } ")" }
+                    None => span.id { (project_id) }
+                }
+                ", " (counted(held.0, "credit"))
+                @if let Some(status) = status { ", " (word(status)) }
+                @if let Some(since) = status_since { " for " (age(*since, now)) }
+            }
+            SubjectKind::Grant { credits_left, expires_at, .. } => {
+                (counted(credits_left.0, "credit")) " expire " (until(*expires_at, now))
+            }
+        }
+    }
+}
+
+/// Whom to turn to.
+pub(super) fn whom(to: &Contact) -> Markup {
+    let role = match to.role {
+        ContactRole::AccountManager => "account manager",
+        ContactRole::OrganizationAdmin => "organization\u{2019}s admin",
+    };
+    html! {
+        p.whom {
+            @match &to.contact {
+                Some(name) => { "Turn to " (contact(name)) ", the " (role) "." }
+                None => { "Nobody is named as the " (role) "." }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raised(account: &str, rule: &str, severity: Severity) -> RaisedRow {
+        let since = Timestamp::parse("2026-03-01T00:00:00Z").unwrap();
+        RaisedRow {
+            account_id: account.to_owned(),
+            organization_id: None,
+            rule: rule.to_owned(),
+            severity,
+            since,
+            subjects: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_most_urgent_comes_first_and_each_says_its_severity_in_a_word() {
+        let now = Timestamp::parse("2026-03-03T00:00:00Z").unwrap();
+        let rows = [raised("a", QUEUE_BLOCKED, Severity::Info), raised("b/c", "low", Severity::Critical)];
+        let shown = alerts(&rows, now, true).into_string();
+        assert!(shown.find("Critical").unwrap() < shown.find("Info").unwrap(), "{shown}");
+        assert!(shown.contains("href=\"/accounts/b%2Fc\""), "{shown}");
+        assert!(shown.contains("2 days"), "{shown}");
+    }
+
+    #[test]
+    fn nobody_to_turn_to_is_said() {
+        let shown = whom(&Contact { role: ContactRole::AccountManager, contact: None }).into_string();
+        assert_eq!(shown, "<p class=\"whom\">Nobody is named as the account manager.</p>");
+    }
+}

@@ -1,0 +1,29 @@
+//! The page to sign in.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use maud::html;
+
+use super::layout::Page;
+
+/// The page to sign in by a token, with what was wrong with the last one, and where to go on to then.
+pub(super) fn page(problem: Option<&str>, next: Option<&str>) -> Response {
+    let body = html! {
+        div.login {
+            h1 { "Sign in" }
+            p.lead { "With the access token that you were given. It shows you what it was made for, and nothing else." }
+            form.card method="post" action="/login" {
+                @if let Some(next) = next { input name="next" type="hidden" value=(next); }
+                label for="token" { "Access token" }
+                input id="token" name="token" type="password" required autocomplete="current-password" autocapitalize="none"
+                    spellcheck="false" autofocus aria-invalid=[problem.map(|_| "true")]
+                    aria-describedby=[problem.map(|_| "token-wrong")];
+                @if let Some(problem) = problem { p.wrong id="token-wrong" role="alert" { (problem) } }
+                button type="submit" { "Sign in" }
+            }
+            p.aside { "Whoever runs creditd makes tokens with " code { "creditd token new" } "." }
+        }
+    };
+    let status = if problem.is_some() { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
+    Page::still("Sign in", body).answer(status, None)
+}

@@ -1,0 +1,114 @@
+//! The breakdown by project: who holds the credits, the largest first.
+
+use maud::{Markup, html};
+
+use super::links;
+use super::words::{age, counted, named, number, word};
+use crate::ledger::moment::Timestamp;
+use crate::report::{InUse, ProjectRow};
+
+/// Hundredths of a percent in a whole.
+const WHOLE: i128 = 10_000;
+
+/// Projects that hold credits. `own` is the account whose page it is: others are named.
+pub(super) fn breakdown(in_use: &InUse, own: &str, now: Timestamp) -> Markup {
+    let holding: Vec<_> = in_use.projects.iter().filter(|project| project.held > 0).collect();
+    let largest = holding.iter().map(|project| project.held).max().unwrap_or(1);
+    html! {
+        @if holding.is_empty() {
+            p.empty { "No project holds credits." }
+        } @else {
+            div.scroll tabindex="0" role="region" aria-label="Projects that hold credits" {
+                table {
+                    caption.hidden { "Projects that hold credits, the largest first" }
+                    thead {
+                        tr {
+                            th scope="col" { "Project" }
+                            th scope="col" { "Status" }
+                            th.number scope="col" { "Holds" }
+                        }
+                    }
+                    tbody { @for project in &holding { (row(project, own, largest, now)) } }
+                }
+            }
+            @if in_use.more > 0 {
+                p.aside { "and " (counted(in_use.more, "project")) " more that hold less or wait." }
+            }
+        }
+    }
+}
+
+fn row(project: &ProjectRow, own: &str, largest: i64, now: Timestamp) -> Markup {
+    html! {
+        tr {
+            th scope="row" {
+                (named(project.name.as_deref(), &project.project_id))
+                @if project.account_id != own {
+                    span.aside { a href=(links::account(&project.account_id)) { (project.account_id) } }
+                }
+            }
+            td {
+                (project.status.as_deref().map_or_else(|| "not known".to_owned(), word))
+                span.aside {
+                    @if let Some(since) = project.status_since { "for " (age(since, now)) }
+                    @if project.stale_since.is_some() { strong.stale { " too long" } }
+                }
+            }
+            td.number.held {
+                (number(project.held))
+                (share(project.held, largest))
+                @if project.wanted > project.held {
+                    span.aside { "wants " (number(project.wanted)) }
+                }
+            }
+        }
+    }
+}
+
+/// How large something is beside the largest.
+pub(super) fn share(held: i64, largest: i64) -> Markup {
+    let width = i128::from(held.max(0)) * WHOLE / i128::from(largest.max(1));
+    let width = format!("{}.{:02}%", width / 100, width % 100);
+    html! { svg.share aria-hidden="true" width="100%" height="4" { rect.held width=(width) height="4" {} } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn project(id: &str, held: i64) -> ProjectRow {
+        ProjectRow {
+            project_id: id.to_owned(),
+            account_id: "studio".to_owned(),
+            name: Some("<i>Spring</i>".to_owned()),
+            status: Some("in_progress".to_owned()),
+            credits: Some(held),
+            held,
+            consumed: 0,
+            state: "held".to_owned(),
+            wanted: held,
+            waiting_since: None,
+            status_since: None,
+            stale_since: None,
+        }
+    }
+
+    #[test]
+    fn names_are_escaped_and_shares_are_of_the_largest() {
+        let now = Timestamp::EPOCH;
+        let in_use = InUse { projects: vec![project("P-1", 40), project("P-2", 10)], more: 3 };
+        let shown = breakdown(&in_use, "studio", now).into_string();
+        assert!(shown.contains("&lt;i&gt;Spring&lt;/i&gt;"), "{shown}");
+        assert!(shown.contains("width=\"100.00%\"") && shown.contains("width=\"25.00%\""), "{shown}");
+        assert!(shown.contains("in progress") && shown.contains("and 3 projects more"), "{shown}");
+        assert!(!shown.contains("/accounts/studio"), "on its own page an account is no link");
+    }
+
+    #[test]
+    fn nothing_held_is_a_sentence() {
+        let none = InUse { projects: Vec::new(), more: 0 };
+        assert!(
+            breakdown(&none, "studio", Timestamp::EPOCH).into_string().contains("No project holds credits.")
+        );
+    }
+}

@@ -1,0 +1,142 @@
+//! What waits, and what would unblock it.
+
+use maud::{Markup, html};
+
+use super::links;
+use super::words::{age, counted, named, number, said, word};
+use crate::ledger::moment::Timestamp;
+use crate::ledger::notice::{Aside, Holder, Obstacle, Shortfall};
+use crate::report::{ClaimRow, QueueReport, UnblockingRow};
+
+/// As many of the projects that would unblock a claim are named.
+const PROJECTS_NAMED: usize = 3;
+
+/// A queue's claims, first come first. `own` is the account whose page it is: others are named.
+pub(super) fn claims(queue: &QueueReport, own: &str, now: Timestamp) -> Markup {
+    let untold = queue.queued.projects - i64::try_from(queue.claims.len()).unwrap_or(i64::MAX);
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="What waits" {
+            table {
+                caption.hidden { "Projects that wait for credits, first come first" }
+                thead {
+                    tr {
+                        th.number scope="col" { "Place" }
+                        th scope="col" { "Project" }
+                        th.number scope="col" { "Waits for" }
+                        th scope="col" { "Unblocked by" }
+                    }
+                }
+                tbody {
+                    @for claim in &queue.claims { (row(claim, own, now)) }
+                }
+            }
+        }
+        @if untold > 0 { p.aside { "and " (counted(untold, "project")) " more behind them." } }
+    }
+}
+
+fn row(claim: &ClaimRow, own: &str, now: Timestamp) -> Markup {
+    html! {
+        tr {
+            td.number { (number(claim.position)) }
+            th scope="row" {
+                (named(claim.name.as_deref(), claim.project_id.as_str()))
+                span.aside {
+                    @if claim.account_id.as_str() != own {
+                        a href=(links::account(claim.account_id.as_str())) { (claim.account_id) } ", "
+                    }
+                    "waits " (age(claim.waiting_since, now))
+                }
+            }
+            td.number {
+                (number(claim.credits.0))
+                @if claim.held.is_positive() { span.aside { "beyond " (number(claim.held.0)) " held" } }
+            }
+            td {
+                (unblocking(&claim.unblocking))
+                span.aside { (obstacle(claim.aside.as_ref(), claim.shortfall.as_ref())) }
+            }
+        }
+    }
+}
+
+/// What stands in the way of a claim.
+pub(super) fn obstacle(aside: Option<&Aside>, shortfall: Option<&Shortfall>) -> Markup {
+    html! {
+        @match (aside, shortfall) {
+            (Some(aside), _) => {
+                "Waits aside and blocks nobody: " span.id { (aside.account_id) } " carries "
+                (number(aside.limit.0)) " at most."
+            }
+            (None, Some(short)) => {
+                span.id { (short.account_id) } " is short of " (counted(short.credits.0, "credit")) "."
+            }
+            (None, None) => "Others are ahead.",
+        }
+    }
+}
+
+/// What would unblock a claim.
+pub(super) fn unblocking(by: &UnblockingRow) -> Markup {
+    html! {
+        @match by {
+            UnblockingRow::Settling { projects, projects_of_others, credits } => {
+                (settling(projects, *projects_of_others, credits.0))
+            }
+            UnblockingRow::MoreCredits { account_id, credits } => {
+                (counted(credits.0, "credit")) " more on " span.id { (account_id) } ", beside all that runs"
+            }
+            UnblockingRow::LargerPlan => "A larger plan, or a smaller project",
+        }
+    }
+}
+
+fn settling(projects: &[Holder], of_others: usize, credits: i64) -> Markup {
+    let more = projects.len().saturating_sub(PROJECTS_NAMED);
+    html! {
+        @if projects.is_empty() && of_others == 0 {
+            "Nothing more: it starts with the next message"
+        } @else {
+            "Finalizing "
+            @for (place, holder) in projects.iter().take(PROJECTS_NAMED).enumerate() {
+                @if place > 0 { ", " }
+                (project(holder))
+            }
+            @if more > 0 { " and " (more) " more" }
+            @if of_others > 0 {
+                @if !projects.is_empty() { " and " }
+                (counted(i64::try_from(of_others).unwrap_or(i64::MAX), "project")) " of other accounts"
+            }
+            ", which gives back " (number(credits))
+        }
+    }
+}
+
+fn project(holder: &Holder) -> Markup {
+    html! {
+        @match &holder.name {
+            Some(name) => (said(name)),
+            None => span.id { (holder.project_id) }
+        }
+        @if let Some(status) = &holder.status { " (" (word(status)) ")" }
+    }
+}
+
+/// Why a claim would be refused.
+pub(super) fn refusal(
+    reason: Option<Obstacle>,
+    aside: Option<&Aside>,
+    shortfall: Option<&Shortfall>,
+) -> Markup {
+    html! {
+        @match (reason, aside, shortfall) {
+            (Some(Obstacle::AccountClosed), ..) => "The account is closed.",
+            (Some(Obstacle::QueueAhead), None, _) => "Claims ahead of it wait, and this account doesn\u{2019}t queue.",
+            (_, None, None) => "It doesn\u{2019}t fit.",
+            (_, Some(aside), _) => {
+                span.id { (aside.account_id) } " can\u{2019}t carry more than " (number(aside.limit.0)) " at all."
+            }
+            (_, None, short) => (obstacle(None, short)),
+        }
+    }
+}
