@@ -12,6 +12,7 @@ mod daemon;
 mod events;
 mod faults;
 mod model;
+mod monitoring;
 mod proxy;
 mod retention;
 mod sandbox;
