@@ -197,6 +197,8 @@ tell '## The end of the month'
 tell ''
 creditd organization show meridian
 creditd explain account prints
+tell 'The same as a statement, by the kinds of what moved, by project and by type of asset:'
+creditd statement prints --month "$(date --utc +%Y-%m)"
 tell 'Every balance on this page follows from the entries alone:'
 creditd verify
 

@@ -14,7 +14,7 @@ pub mod adoption;
 mod batch;
 pub mod broker;
 pub mod cli;
-mod clock;
+pub mod clock;
 pub mod command;
 pub mod config;
 pub mod contract;

@@ -176,7 +176,7 @@ impl From<ReportError> for CommandError {
                 CommandError::Refused(format!("{error}; `creditd account list` shows those that are"))
             }
             ReportError::Flaw(_) => CommandError::Refused(error.to_string()),
-            ReportError::Zone(_) | ReportError::NoTime { .. } | ReportError::TooManyDays { .. } => {
+            ReportError::UnknownZone(_) | ReportError::NoTime { .. } | ReportError::TooManyDays { .. } => {
                 CommandError::Usage(error.to_string())
             }
         }

@@ -11,9 +11,10 @@ pub(super) use tables::{assets_table, head, kinds_table, project_row, projects_t
 
 use super::output::{note_limit, print, print_json};
 use super::{CommandError, open_store_by};
+use crate::clock::Zone;
 use crate::config::Config;
 use crate::ledger::ids::AccountId;
-use crate::report::{self as reports, Border, Period, Zone};
+use crate::report::{self as reports, Border, Period};
 use crate::store::{Snapshot, UsageOrder};
 
 #[derive(Subcommand)]
@@ -84,7 +85,7 @@ pub(super) fn parse_account(text: &str) -> Result<AccountId, String> {
 /// A snapshot of the ledger that the settings name, and the time zone of its days.
 pub(super) async fn open(config: Option<&Path>) -> Result<(Snapshot, Zone), CommandError> {
     let config = Config::load(config)?;
-    let zone = Zone::parse(&config.report.timezone).map_err(reports::ReportError::from)?;
+    let zone = config.report.timezone.clone();
     let snapshot = open_store_by(&config).await?.look().await?;
     Ok((snapshot, zone))
 }
@@ -121,7 +122,9 @@ pub(super) async fn run(
                 return print_json(&told);
             }
             print(&tables::projects(&told))?;
-            note_limit(told.items.len(), limit);
+            if told.projects > i64::from(limit) {
+                note_limit(told.items.len(), limit);
+            }
             Ok(())
         }
         UsageCommand::Assets { of } => {

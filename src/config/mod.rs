@@ -15,6 +15,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{self, Tokens};
+use crate::clock::Zone;
 use crate::ledger::alert::{Rule, Severity};
 use crate::ledger::moment::Micros;
 use crate::ledger::settings::{Order, Settings, StatusRule};
@@ -149,9 +150,8 @@ pub struct HttpConfig {
 /// How reports reckon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportConfig {
-    /// Whose days and months they go by: 1 to 64 of `A-Z a-z 0-9 _ + / -`. Only PostgreSQL knows whether it is a
-    /// time zone.
-    pub timezone: String,
+    /// Whose days and months they go by.
+    pub timezone: Zone,
 }
 
 /// A setting in force, fit to be shown.

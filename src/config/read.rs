@@ -13,6 +13,7 @@ use super::{
     AlertsConfig, BatchConfig, BrokerConfig, Config, DatabaseConfig, HttpConfig, ReportConfig,
     RetentionConfig, Setting, Topology,
 };
+use crate::clock::Zone;
 use crate::ledger::alert::{self, Rule, Severity};
 use crate::ledger::settings::{Order, StatusRule};
 use crate::logging::{self, LogConfig};
@@ -27,8 +28,6 @@ const STATUS_CHARS_MAX: usize = 64;
 const AMQP_NAME_BYTES_MAX: usize = 255;
 /// The longest identifier of PostgreSQL, in bytes.
 const SCHEMA_BYTES_MAX: usize = 63;
-/// The longest name of a time zone, in characters; the longest that PostgreSQL knows has half of that.
-const TIMEZONE_CHARS_MAX: usize = 64;
 
 /// The merged settings as they are written. Numbers and types were held against the schema before.
 #[derive(Deserialize)]
@@ -154,10 +153,10 @@ pub(super) fn config(layers: &Layers) -> Result<Config, ConfigError> {
     let level = logging::check_level(&written.log.level);
     checker.check("log.level", level.map_err(|error| error.to_string()));
     let listen = checker.address_or_off("http.listen", &written.http.listen);
-    checker.timezone(&written.report.timezone);
+    let timezone = checker.timezone(&written.report.timezone);
 
     let Checker { mistakes, urls, .. } = checker;
-    let (Some(url), true) = (database, mistakes.is_empty()) else {
+    let (Some(url), Some(timezone), true) = (database, timezone, mistakes.is_empty()) else {
         return Err(ConfigError { mistakes });
     };
     Ok(Config {
@@ -189,7 +188,7 @@ pub(super) fn config(layers: &Layers) -> Result<Config, ConfigError> {
         },
         retention: written.retention,
         http: HttpConfig { listen, tokens_file: path(&written.http.tokens_file) },
-        report: ReportConfig { timezone: written.report.timezone },
+        report: ReportConfig { timezone },
         log: written.log,
         in_force: shown(layers, urls),
     })
@@ -386,11 +385,7 @@ impl Checker<'_> {
         address
     }
 
-    fn timezone(&mut self, name: &str) {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "_+/-".contains(c);
-        if !(1..=TIMEZONE_CHARS_MAX).contains(&name.len()) || !name.chars().all(allowed) {
-            let expected = "the name of a time zone such as Europe/Berlin: 1 to 64 of A-Z a-z 0-9 _ + / -";
-            self.wrong("report.timezone", format!("found {name:?}, expected {expected}"));
-        }
+    fn timezone(&mut self, name: &str) -> Option<Zone> {
+        Zone::parse(name).map_err(|error| self.wrong("report.timezone", error.to_string())).ok()
     }
 }

@@ -3,7 +3,6 @@
 use crate::batch::settings::OrderDiffers;
 use crate::config::ConfigError;
 use crate::http::ServerError;
-use crate::report::ZoneError;
 use crate::store::StoreError;
 
 /// Why the daemon ended other than by being told to.
@@ -18,9 +17,6 @@ pub enum DaemonError {
     /// The ledger can't be used.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Reports can't be made in that time zone.
-    #[error(transparent)]
-    Zone(#[from] ZoneError),
     /// The HTTP port can't be served.
     #[error(transparent)]
     Http(#[from] ServerError),

@@ -12,7 +12,7 @@ use crate::access::{Sessions, Tokens};
 use crate::config::Config;
 use crate::http::{self, Access, Live, Site};
 use crate::ledger::settings::Settings;
-use crate::report::{Reports, Zone};
+use crate::report::Reports;
 use crate::store::{Store, StoreSettings};
 use crate::vitals::{Health, Progress};
 
@@ -36,7 +36,6 @@ impl Port {
         (health, progress): (Health, Progress),
     ) -> Result<Self, DaemonError> {
         let stop = CancellationToken::new();
-        let zone = Zone::parse(&config.report.timezone)?;
         let Some(address) = config.http.listen else { return Ok(Self { answering: None, stop }) };
         let store = Store::new(&StoreSettings { connections_max: READERS_MAX, ..config.store_settings() })?;
         let listener = http::bind(address).await?;
@@ -45,8 +44,12 @@ impl Port {
         let sessions = Sessions::begin()
             .map_err(|error| system("drawing a key for sessions")(std::io::Error::other(error)))?;
         let site = Site {
+<<<<<<< HEAD
             reports: Reports::new(store.clone(), settings, zone),
             live: Live::new(stop.clone()),
+=======
+            reports: Reports::new(store.clone(), settings, config.report.timezone.clone()),
+>>>>>>> adef1cf2b47a9d11bdecd47c3a4ce40c4c1982f4
             access: Access { tokens, sessions },
             health,
             progress,

@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::period::{Period, Zone};
+use super::period::Period;
 use super::{About, Found, ReportError};
+use crate::clock::Zone;
 use crate::ledger::credits::Credits;
 use crate::ledger::ids::AccountId;
 use crate::store::{AssetFigures, BriefedFigures, Snapshot, Stretch};

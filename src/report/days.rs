@@ -7,8 +7,9 @@ use serde::Serialize;
 use time::Date;
 
 use super::figures::{Flow, Totals};
-use super::period::{Day, Period, Zone};
+use super::period::{Day, Period};
 use super::{About, Found, ReportError};
+use crate::clock::Zone;
 use crate::ledger::balance::Balance;
 use crate::ledger::credits::Credits;
 use crate::ledger::ids::AccountId;

@@ -60,7 +60,7 @@ impl From<ReportError> for ReadError {
             ReportError::Store(error) => error.into(),
             ReportError::UnknownAccount(id) => unknown("account", id.as_str()),
             ReportError::NoTime { .. } | ReportError::TooManyDays { .. } => Self::Wrong(error.to_string()),
-            ReportError::Zone(_) => Self::Refused(error.to_string()),
+            ReportError::UnknownZone(_) => Self::Refused(error.to_string()),
             ReportError::Flaw(_) => Self::Failed(error.to_string()),
         }
     }

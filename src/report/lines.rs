@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use super::figures::{Flow, Totals, effect_on_available};
 use super::listed::Listed;
-use super::period::{Day, Period, Zone};
+use super::period::{Day, Period};
 use super::{About, Found, ReportError};
+use crate::clock::Zone;
 use crate::ledger::balance::Balance;
 use crate::ledger::credits::Credits;
 use crate::ledger::entry::{EntryKind, LogNumber, Side, moved};

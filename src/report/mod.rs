@@ -26,7 +26,7 @@ pub use error::ReadError;
 pub use figures::{Flow, KindUsage, Totals};
 pub use lines::{UsageLine, UsageReport};
 pub use listed::{Listed, Page};
-pub use period::{Border, BorderError, Day, Month, MonthError, Period, Zone, ZoneError};
+pub use period::{Border, BorderError, Day, Month, MonthError, Period};
 pub use projects::{OtherProjects, ProjectUsage, ProjectsUsage, projects};
 pub use reading::{OrganizationSummary, Prices, Reading, Reports};
 pub use statement::{MonthState, PROJECTS_NAMED, Statement, StatementProjects, statement};
@@ -39,6 +39,7 @@ pub use crate::store::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::clock::Zone;
 use crate::ledger::entry::LogNumber;
 use crate::ledger::ids::{AccountId, OrganizationId};
 use crate::ledger::moment::Timestamp;
@@ -54,8 +55,11 @@ pub enum ReportError {
     #[error("no account \"{0}\" is known")]
     UnknownAccount(AccountId),
     /// PostgreSQL does not know the time zone.
-    #[error(transparent)]
-    Zone(#[from] ZoneError),
+    #[error(
+        "report.timezone: PostgreSQL doesn't know the time zone \"{0}\"; \
+         `select name from pg_timezone_names` lists those that it knows"
+    )]
+    UnknownZone(Zone),
     /// There is no time between both ends.
     #[error("there is no time between from {from} and to {to}; turn them around?")]
     NoTime {

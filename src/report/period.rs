@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,55 +10,16 @@ use time::macros::format_description;
 use time::{Date, Month as CalendarMonth};
 
 use super::ReportError;
+use crate::clock::Zone;
 use crate::ledger::moment::Timestamp;
 use crate::store::{Snapshot, Stretch};
 
 /// The years that days and months may be of: beyond lies no ledger, and not far beyond the calendar's ends.
 const YEARS: std::ops::RangeInclusive<i32> = 1970..=9000;
-/// The longest name of a time zone, in characters; the longest that PostgreSQL has is half of it.
-const ZONE_CHARS_MAX: usize = 64;
-
-/// A time zone, by its name in PostgreSQL.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(transparent)]
-pub struct Zone(Arc<str>);
-
-/// A text that names no time zone.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ZoneError {
-    /// It can't be a name.
-    #[error(
-        "report.timezone: found {0:?}, expected a time zone's name such as UTC or Europe/Berlin; \
-         an offset has the name Etc/GMT-1, which is an hour east of Greenwich"
-    )]
-    NoName(String),
-    /// PostgreSQL doesn't know it.
-    #[error(
-        "report.timezone: PostgreSQL doesn't know the time zone {0:?}; \
-         `select name from pg_timezone_names` lists those that it knows"
-    )]
-    Unknown(String),
-}
-
+/// What only PostgreSQL knows of a time zone.
 impl Zone {
-    /// A zone by its name. PostgreSQL would also take `UTC+3`, and mean three hours west by it: that is refused.
-    pub fn parse(text: &str) -> Result<Self, ZoneError> {
-        let is_word = |part: &str| part.starts_with(|first: char| first.is_ascii_alphabetic());
-        let is_part = |c: char| c.is_ascii_alphanumeric() || "/_-+".contains(c);
-        let is_region = text.contains('/') || text.chars().all(|c| c.is_ascii_alphabetic());
-        if is_word(text) && is_region && text.chars().all(is_part) && text.len() <= ZONE_CHARS_MAX {
-            return Ok(Self(text.into()));
-        }
-        Err(ZoneError::NoName(text.to_owned()))
-    }
-
-    /// Its name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     fn known<T>(&self, found: Option<T>) -> Result<T, ReportError> {
-        found.ok_or_else(|| ZoneError::Unknown(self.0.to_string()).into())
+        found.ok_or_else(|| ReportError::UnknownZone(self.clone()))
     }
 
     /// Asks PostgreSQL whether it knows it.
@@ -85,12 +45,6 @@ impl Zone {
     ) -> Result<Vec<Date>, ReportError> {
         let found = snapshot.days_of(self.as_str(), times).await?;
         self.known(found)
-    }
-}
-
-impl fmt::Display for Zone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 
@@ -302,17 +256,6 @@ mod tests {
         assert_eq!(ends("2026-12"), ["2026-12-01", "2026-12-31"]);
         for wrong in ["", "2026", "2026-13", "2026-00", "2026-1", "2026-01-01", "1-01", "march"] {
             assert_eq!(wrong.parse::<Month>(), Err(MonthError), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_zone_is_a_name_and_no_offset() {
-        for name in ["UTC", "Europe/Berlin", "America/Port-au-Prince", "Etc/GMT-1", "Japan"] {
-            assert_eq!(Zone::parse(name).unwrap().as_str(), name);
-        }
-        for wrong in ["", "UTC+3", "+01:00", "3", "/Berlin", "Europe/Berlin'", "CET-1CEST", &"a".repeat(65)] {
-            let told = Zone::parse(wrong).expect_err(wrong).to_string();
-            assert!(told.contains("Europe/Berlin"), "{told}");
         }
     }
 }

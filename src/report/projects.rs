@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::figures::{Flow, Totals};
-use super::period::{Period, Zone};
+use super::period::Period;
 use super::{About, Found, ReportError};
+use crate::clock::Zone;
 use crate::ledger::credits::Credits;
 use crate::ledger::ids::{AccountId, ProjectId};
 use crate::store::{MovedFigures, ProjectFigures, Snapshot, UsageOrder, UsageStretch};

@@ -8,12 +8,11 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Zone;
 use super::error::{ReadError, unknown};
 use super::listed::{Listed, Page};
 use super::quote::{self, Quote};
 use crate::access::Scope;
-use crate::clock;
+use crate::clock::{self, Zone};
 use crate::ledger::account::Kind;
 use crate::ledger::balance::Queued;
 use crate::ledger::ids::{AccountId, OrganizationId, ProjectId};

@@ -5,9 +5,10 @@ use serde::Serialize;
 
 use super::assets::{AssetUsage, ProjectsBriefed, made};
 use super::figures::{Flow, KindUsage, Totals, by_kind};
-use super::period::{Month, Zone};
+use super::period::Month;
 use super::projects::{OtherProjects, ProjectUsage, totals};
 use super::{About, Found, ReportError};
+use crate::clock::Zone;
 use crate::ledger::ids::AccountId;
 use crate::ledger::moment::Timestamp;
 use crate::store::{Snapshot, Stretch, UsageOrder};

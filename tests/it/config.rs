@@ -68,7 +68,7 @@ fn the_built_in_settings_are_those_of_the_design() {
     assert_eq!(config.log.format, LogFormat::Auto);
     assert_eq!(config.http.listen, Some("127.0.0.1:8080".parse().unwrap()));
     assert_eq!(config.http.tokens_file, None);
-    assert_eq!(config.report.timezone, "UTC");
+    assert_eq!(config.report.timezone.as_str(), "UTC");
 
     let settings = config.ledger_settings();
     let effect = |status: &str| settings.status(status).expect("a status of the default table").0;

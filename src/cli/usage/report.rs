@@ -8,9 +8,10 @@ use super::super::CommandError;
 use super::super::output::{self, Column, balance_phrase, members, or_dash};
 use super::super::streamed::{Out, Rows};
 use super::{ReportFormat, head};
+use crate::clock::Zone;
 use crate::ledger::credits::Credits;
 use crate::ledger::ids::AccountId;
-use crate::report::{Format, Period, UsageLine, UsageReport, WrittenReport, Zone};
+use crate::report::{Format, Period, UsageLine, UsageReport, WrittenReport};
 use crate::store::Snapshot;
 
 pub(super) async fn run(

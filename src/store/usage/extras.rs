@@ -102,8 +102,8 @@ pub(super) async fn usage_assets(
 }
 
 /// A project is briefed once it has left the first status of the table (such as `draft`), or has ever held credits
-/// or waited for some. When that was is told by the first line of the log about it, else by when it came to the
-/// status that it is in.
+/// or waited for some. When that was is told by the first line of the log about it, so that it counts where its
+/// credits do, else by when it came to the status that it is in.
 pub(super) async fn usage_briefed(
     connection: &mut PgConnection,
     id: &AccountId,
@@ -115,12 +115,13 @@ pub(super) async fn usage_briefed(
                   count(*) filter (where briefed_at is not null
                                      and ($3::timestamptz is null or briefed_at >= $3)
                                      and ($4::timestamptz is null or briefed_at < $4)) as "briefed!"
-             from (select least(case when stage > 0 or effect <> 'none' then status_since end,
-                                (select at from entry where entry.project_id = project.project_id
-                                  order by log_number limit 1),
-                                (select at from notice
-                                  where kind = 'hold' and body ->> 'project_id' = project.project_id
-                                  order by log_number limit 1)) as briefed_at
+             from (select coalesce(
+                              least((select at from entry where entry.project_id = project.project_id
+                                      order by log_number limit 1),
+                                    (select at from notice
+                                      where kind = 'hold' and body ->> 'project_id' = project.project_id
+                                      order by log_number limit 1)),
+                              case when stage > 0 or effect <> 'none' then status_since end) as briefed_at
                      from project
                     where account_id = any(select $1::text
                                            union all

@@ -113,6 +113,13 @@ fn a_pool_counts_what_was_made_and_briefed_for_all_its_organization_and_was_char
     assert_eq!(projects("pool:acme"), json!({ "briefed": 5, "known": 6 }));
     let earlier = world.json(&["usage", "assets", "film", "--to", "2026-01-01"]);
     assert_eq!((assets(&earlier), &earlier["projects"]), (vec![], &json!({ "briefed": 0, "known": 5 })));
+    // One that held or waited counts when it first did, whenever the upstream says that it came to its status.
+    world.tamper("update creditd.project set status_since = '2020-01-10'");
+    let [month, _] = this_month_and_next();
+    let briefed = |month: &str| {
+        world.json(&["statement", "film", "--month", month])["projects_briefed"]["briefed"].clone()
+    };
+    assert_eq!([briefed(&month), briefed("2020-01")], [json!(3), json!(1)]);
 }
 
 #[test]

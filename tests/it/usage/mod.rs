@@ -7,8 +7,9 @@ mod zones;
 
 use std::time::Duration;
 
+use creditd::clock::Zone;
 use creditd::ledger::ids::AccountId;
-use creditd::report::{Period, Zone};
+use creditd::report::Period;
 use creditd::store::{Store, StoreSettings};
 
 use crate::support::{World, today};

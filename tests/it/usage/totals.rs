@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use creditd::clock::Zone;
 use creditd::ledger::ids::AccountId;
 use creditd::report::{
-    Flow, Format, Month, Period, ProjectUsage, Statement, UsageLine, UsageReport, WrittenReport, Zone,
-    assets, days, projects, statement,
+    Flow, Format, Month, Period, ProjectUsage, Statement, UsageLine, UsageReport, WrittenReport, assets,
+    days, projects, statement,
 };
 use creditd::store::{Store, UsageOrder};
 
