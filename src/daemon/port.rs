@@ -44,12 +44,8 @@ impl Port {
         let sessions = Sessions::begin()
             .map_err(|error| system("drawing a key for sessions")(std::io::Error::other(error)))?;
         let site = Site {
-<<<<<<< HEAD
-            reports: Reports::new(store.clone(), settings, zone),
-            live: Live::new(stop.clone()),
-=======
             reports: Reports::new(store.clone(), settings, config.report.timezone.clone()),
->>>>>>> adef1cf2b47a9d11bdecd47c3a4ce40c4c1982f4
+            live: Live::new(stop.clone()),
             access: Access { tokens, sessions },
             health,
             progress,
