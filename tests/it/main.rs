@@ -9,6 +9,7 @@ mod commands;
 mod config;
 mod contract;
 mod daemon;
+mod dashboard;
 mod events;
 mod faults;
 mod last_mile;
