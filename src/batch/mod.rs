@@ -504,3 +504,6 @@ fn tell(received: &Received, changes: &Changes) -> Committed {
         appeared: !changes.appeared.is_empty(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,7 +55,7 @@ pub fn openapi() -> serde_json::Value {
 
 fn routes(site: Arc<Site>) -> Router {
     let document = openapi();
-    let guarded = api::api().router().merge(dashboard::routes()).route("/metrics", get(metrics::metrics));
+    let guarded = api::api().router().route("/metrics", get(metrics::metrics)).merge(dashboard::routes());
     let open = Router::new()
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))

@@ -111,7 +111,7 @@ impl Standing {
                         strong { (counted(account.queued.credits.0, "credit")) } "."
                     }
                 }
-                @if !self.alerts.is_empty() { (attention::alerts(&self.alerts, self.now, false)) }
+                @if !self.alerts.is_empty() { (attention::alerts(&self.alerts, self.now)) }
                 (attention::whom(&self.contact))
             }
         }

@@ -1,5 +1,7 @@
 //! What somebody must see to: which alerts are raised, and whom to turn to.
 
+use std::cmp::Reverse;
+
 use maud::{Markup, html};
 
 use super::links;
@@ -40,25 +42,54 @@ pub(super) fn severity(severity: Severity) -> Markup {
     }
 }
 
-/// Alerts, the most urgent first. `of` says whether each has to say whose it is.
-pub(super) fn alerts(raised: &[RaisedRow], now: Timestamp, of_many: bool) -> Markup {
+/// An account's alerts, the most urgent first.
+pub(super) fn alerts(raised: &[RaisedRow], now: Timestamp) -> Markup {
     let mut sorted: Vec<_> = raised.iter().collect();
-    sorted.sort_by_key(|row| (std::cmp::Reverse(row.severity), row.since));
+    sorted.sort_by_key(|row| (Reverse(row.severity), row.since));
     html! {
         ul.alerts {
             @for row in sorted {
                 li {
                     (severity(row.severity))
                     div {
-                        p {
-                            @if of_many {
-                                a href=(links::account(&row.account_id)) { (row.account_id) }
-                                ": "
-                            }
-                            (rule(&row.rule))
-                        }
-                        p.aside { "for " (age(row.since, now)) }
+                        p { (rule(&row.rule)) span.aside { " for " (age(row.since, now)) } }
                         (subjects(&row.subjects, now))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The alerts of many accounts: by account, that with the most urgent one first. So many stand open, the others
+/// behind a press.
+pub(super) fn alerts_by_account(raised: &[RaisedRow], now: Timestamp, open: usize) -> Markup {
+    let mut accounts: Vec<_> = raised.chunk_by(|one, other| one.account_id == other.account_id).collect();
+    accounts.sort_by_key(|rows| Reverse(rows.iter().map(|row| row.severity).max()));
+    let (first, others) = accounts.split_at(open.min(accounts.len()));
+    html! {
+        (accounts_with_alerts(first, now))
+        @if !others.is_empty() {
+            details id="alerts-more" {
+                summary { (counted(i64::try_from(others.len()).unwrap_or(i64::MAX), "account")) " more" }
+                (accounts_with_alerts(others, now))
+            }
+        }
+    }
+}
+
+fn accounts_with_alerts(accounts: &[&[RaisedRow]], now: Timestamp) -> Markup {
+    html! {
+        ul.alerts {
+            @for rows in accounts {
+                @let worst = rows.iter().map(|row| row.severity).max().unwrap_or(Severity::Info);
+                li {
+                    (severity(worst))
+                    div {
+                        p { a href=(links::account(&rows[0].account_id)) { (rows[0].account_id) } }
+                        ul.subjects {
+                            @for row in *rows { li { (rule(&row.rule)) ", for " (age(row.since, now)) } }
+                        }
                     }
                 }
             }
@@ -132,10 +163,10 @@ mod tests {
     fn the_most_urgent_comes_first_and_each_says_its_severity_in_a_word() {
         let now = Timestamp::parse("2026-03-03T00:00:00Z").unwrap();
         let rows = [raised("a", QUEUE_BLOCKED, Severity::Info), raised("b/c", "low", Severity::Critical)];
-        let shown = alerts(&rows, now, true).into_string();
+        let shown = alerts_by_account(&rows, now, 1).into_string();
         assert!(shown.find("Critical").unwrap() < shown.find("Info").unwrap(), "{shown}");
         assert!(shown.contains("href=\"/accounts/b%2Fc\""), "{shown}");
-        assert!(shown.contains("2 days"), "{shown}");
+        assert!(shown.contains("2 days") && shown.contains("1 account more"), "{shown}");
     }
 
     #[test]

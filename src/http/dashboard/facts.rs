@@ -119,7 +119,7 @@ pub(super) fn entries(entries: &[UsageLine]) -> Markup {
                     tr {
                         th scope="col" { "What" }
                         th.number scope="col" { "Credits" }
-                        th.number scope="col" { "Available after" }
+                        th.number scope="col" { "Left" }
                     }
                 }
                 tbody {

@@ -106,7 +106,7 @@ fn raised(alerts: &Listed<RaisedRow>) -> Markup {
             @if alerts.items.is_empty() {
                 p.empty { "No alert is raised." }
             } @else {
-                (attention::alerts(&alerts.items, clock::now(), true))
+                (attention::alerts_by_account(&alerts.items, clock::now(), NAMED))
                 @if alerts.next.is_some() {
                     p.aside { "Those of the first " (ALERTED_ACCOUNTS) " accounts; /v1/alerts has all." }
                 }

@@ -33,7 +33,7 @@ impl EventMetrics {
         let published = published.collect();
         let unroutable = registrar.counter(
             "creditd_events_unroutable_total",
-            "Events of these that no queue took: nobody has bound one for them.",
+            "Published events that no queue took: nobody has bound one for them.",
         );
         let lag = registrar.histogram(
             "creditd_event_lag_seconds",

@@ -3,6 +3,7 @@
 use prometheus::GaugeVec;
 
 use super::registrar::{Gauge, Registrar};
+use crate::ledger::outcome::ParkReason;
 
 /// What the database says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -78,8 +79,7 @@ impl LedgerMetrics {
         let is_known = registrar.gauge(
             "creditd_figures_ok",
             "1 where the figures of the ledger could be read for this scrape or in the 5 seconds before it, 0 where \
-             not: then creditd_parked_messages, creditd_alerts_active, creditd_credits, creditd_accounts, \
-             creditd_projects_waiting and the events that are not published are left out.",
+             not: then they are left out.",
         );
         is_known.set(0.0);
         let metrics = Self {
@@ -87,8 +87,7 @@ impl LedgerMetrics {
             parked: registrar.gauges(
                 "creditd_parked_messages",
                 &["reason"],
-                "Messages that are parked and not dealt with, by reason. One figure of the whole ledger, whichever \
-                 instance is asked; so are the next six.",
+                "Messages that are parked and not dealt with, by reason.",
             ),
             alerts: registrar.gauges(
                 "creditd_alerts_active",
@@ -114,7 +113,7 @@ impl LedgerMetrics {
             ),
             oldest_unpublished: registrar.gauge(
                 "creditd_relay_oldest_unpublished_seconds",
-                "For how long the oldest of them has been waiting; 0 where none waits.",
+                "For how long the oldest event that is not published has been waiting; 0 where none waits.",
             ),
             connections: registrar.gauges(
                 "creditd_database_connections",
@@ -145,7 +144,7 @@ impl LedgerMetrics {
     }
 
     fn show_known(&self, figures: &LedgerFigures) {
-        let reasons = crate::ledger::outcome::ParkReason::ALL.map(|reason| reason.as_str());
+        let reasons = ParkReason::ALL.map(ParkReason::as_str);
         show_counts(&self.parked, &reasons, &figures.parked);
         show_counts(&self.alerts, &SEVERITIES, &figures.alerts);
         show_counts(&self.accounts, &KINDS, &figures.accounts);

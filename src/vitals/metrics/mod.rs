@@ -109,15 +109,12 @@ impl Metrics {
 
     /// What waits in the inbound queue and to how many consumers it is delivered; `None` while that isn't known.
     pub fn queue(&self, depth: Option<(u32, u32)>) {
-        match depth {
-            Some((ready, consumers)) => {
-                self.queue_ready.set(ready.into());
-                self.queue_consumers.set(consumers.into());
-            }
-            None => {
-                self.queue_ready.forget();
-                self.queue_consumers.forget();
-            }
+        if let Some((ready, consumers)) = depth {
+            self.queue_ready.set(ready.into());
+            self.queue_consumers.set(consumers.into());
+        } else {
+            self.queue_ready.forget();
+            self.queue_consumers.forget();
         }
     }
 

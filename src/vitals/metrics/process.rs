@@ -113,11 +113,10 @@ mod tests {
 
     #[test]
     fn memory_and_files_are_those_of_this_process() {
-        let before = resident_bytes().unwrap();
         let ballast = vec![1_u8; 64 << 20];
-        let with_ballast = resident_bytes().unwrap();
-        assert!(with_ballast > before + f64::from(32 << 20), "{before} {with_ballast}");
-        assert_eq!(ballast.iter().filter(|byte| **byte == 1).count(), 64 << 20);
+        let resident = resident_bytes().unwrap();
+        assert!(resident >= f64::from(64 << 20), "{resident}");
+        assert!(ballast.iter().all(|byte| *byte == 1));
         assert!(open_files().unwrap() >= 3.0);
     }
 }

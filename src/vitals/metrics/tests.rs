@@ -8,6 +8,7 @@ use crate::ledger::moment::Timestamp;
 
 const README: &str = include_str!("../../../docs/monitoring/README.md");
 const RULES: &str = include_str!("../../../docs/monitoring/creditd.rules.yml");
+const OPERATING: &str = include_str!("../../../docs/operating.md");
 /// Where to write what is rendered, for `scripts/test-monitoring.sh` to have it checked by promtool.
 const RENDERED_FILE: &str = "CREDITD_TEST_METRICS_FILE";
 
@@ -51,8 +52,8 @@ fn table(families: &[Family]) -> String {
 fn the_table_in_the_documentation_is_what_is_registered() {
     let expected = table(all_known().0.families());
     assert!(
-        README.contains(&format!("\n\n{expected}\n")),
-        "put this in place of the table in docs/monitoring/README.md:\n\n{expected}"
+        README.ends_with(&format!("\n\n{expected}")),
+        "put this in place of the table at the end of docs/monitoring/README.md:\n\n{expected}"
     );
 }
 
@@ -85,6 +86,17 @@ fn every_figure_that_an_alert_rule_asks_for_exists() {
 }
 
 #[test]
+fn every_alert_rule_has_its_place_in_the_operating_page() {
+    let alerts: Vec<_> = RULES.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    let links = RULES.lines().filter_map(|line| line.trim().strip_prefix("runbook: docs/operating.md#"));
+    let expected: Vec<_> = alerts.iter().map(|alert| alert.to_lowercase()).collect();
+    assert_eq!(links.collect::<Vec<_>>(), expected);
+    for alert in alerts {
+        assert!(OPERATING.contains(&format!("\n### {alert}\n")), "{alert}");
+    }
+}
+
+#[test]
 fn what_is_counted_shows_in_its_series_and_in_no_other() {
     let text = all_known().0.render();
     for line in [
@@ -110,7 +122,7 @@ fn what_is_not_known_any_more_is_left_out_rather_than_old() {
     for gone in
         ["creditd_queue_messages_ready", "creditd_credits", "creditd_parked_messages", "creditd_accounts"]
     {
-        assert!(!text.contains(gone), "{gone} is in\n{text}");
+        assert!(!text.contains(&format!("\n{gone}")), "{gone} is in\n{text}");
     }
 }
 
