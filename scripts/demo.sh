@@ -130,6 +130,8 @@ say "what waits for credits, and what would unblock it"
 "$creditd" queue list
 say "messages that were parked, and why (\`creditd parked list\` shows each)"
 parked_by_reason
+say "this month's statement of a pool, as its organization gets it"
+"$creditd" statement pool:northlight --month "$(date -u +%Y-%m)"
 say "the books, recomputed from the entries alone"
 verified=0
 "$creditd" verify || verified=$?
@@ -137,6 +139,7 @@ verified=0
 if $keep; then
     say "left running until Ctrl-C"
     cat <<TEXT
+The dashboard: http://$CREDITD__HTTP__LISTEN/
 In another shell:
     . $work/env
     alias creditd=$creditd
@@ -145,6 +148,8 @@ In another shell:
     creditd quote --account northlight-film --deliverable video=2
     creditd explain account kestrel-motion | less
     creditd parked list
+    creditd usage report atelier-brandt --format csv
+    curl http://$CREDITD__HTTP__LISTEN/v1/accounts/atelier-brandt     # /openapi.json says what else there is
     creditd explain account atelier-brandt
     creditd explain project P-00001
     creditd explain message /projects P-00001-2

@@ -64,6 +64,13 @@ require_node() {
     fi
 }
 
+# Prometheus' own checker of what it scrapes and of its alert rules. It comes with the server, which isn't started.
+require_promtool() {
+    local missing=()
+    command -v promtool >/dev/null || missing+=(prometheus)
+    install_packages "${missing[@]}"
+}
+
 # Installs what is missing of Debian's packages; nothing is started or enabled by it, no database cluster made.
 # What the machine already runs stays as it is. Ends with 3 and the line to run where that takes rights.
 install_packages() {

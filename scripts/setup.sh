@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing of the server packages that the sandbox runs, and of Node, which the contract's files
-# are checked with. Nothing is started or enabled.
+# Installs what is missing of the server packages that the sandbox runs, of Node, which the contract's files are
+# checked with, and of Prometheus, whose promtool checks metrics and alert rules. Nothing is started or enabled.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/lib.sh
@@ -8,3 +8,4 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 require_servers
 require_node
+require_promtool

@@ -6,6 +6,7 @@ pub(crate) mod settings;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 pub(crate) use offers::{Offers, TRIES_ALONE_MAX};
 use tracing::{debug, info, warn};
@@ -19,6 +20,7 @@ use crate::ledger::moment::Timestamp;
 use crate::ledger::outcome::{Outcome, ParkReason, Parking, Rejection};
 use crate::ledger::settings::Settings;
 use crate::store::{Batch, Decided, InboxRow, Parcel, Received, Repeated, Store, StoreError};
+use crate::vitals::metrics::{BatchFigures, MessageFate, MessageOutcome, MessageType};
 
 /// A message on its way through a batch.
 #[derive(Debug)]
@@ -174,8 +176,8 @@ impl Committed {
 
 /// What came of an attempt.
 pub(crate) enum Attempt {
-    /// It is committed.
-    Committed(Committed),
+    /// It is committed; with what is to be measured about it.
+    Committed(Committed, BatchFigures),
     /// Another instance set other settings meanwhile: nothing was done.
     SettingsDiffer,
 }
@@ -186,16 +188,25 @@ pub(crate) async fn apply(
     arrivals: &[Arrival],
     settings: &Arc<Settings>,
 ) -> Result<Attempt, StoreError> {
+    let began = Instant::now();
     let mut batch = store.begin().await?;
     if batch.settings() != Some(settings) {
         batch.roll_back().await?;
         return Ok(Attempt::SettingsDiffer);
     }
+    let locked = Instant::now();
     let taken = take(&mut batch, arrivals, settings).await?;
+    let saved = Instant::now();
     batch.commit().await?;
+    let figures = BatchFigures {
+        messages: taken.fates(),
+        locking: locked - began,
+        applying: saved - locked,
+        committing: saved.elapsed(),
+    };
     log_decided(&taken.steps, &taken.decisions);
     log_undecided(&taken.received.parcels[..taken.undecided]);
-    Ok(Attempt::Committed(tell(&taken.received, &taken.changes)))
+    Ok(Attempt::Committed(tell(&taken.received, &taken.changes), figures))
 }
 
 /// Applies `arrivals` in a transaction that goes on, to be taken back in the end: a rehearsal.
@@ -216,7 +227,18 @@ struct Taken<'a> {
     received: Received,
     /// How many of the parcels were not decided.
     undecided: usize,
+    /// What became of the arrivals that needed no decision.
+    settled: Vec<MessageFate>,
     changes: Box<Changes>,
+}
+
+impl Taken<'_> {
+    /// What became of each message.
+    fn fates(&self) -> Vec<MessageFate> {
+        let decided = self.steps.iter().zip(&self.decisions);
+        let decided = decided.map(|(step, decision)| step.fate(&decision.outcome));
+        self.settled.iter().copied().chain(decided).collect()
+    }
 }
 
 /// Decides `arrivals`, and saves what became of them. Nothing is committed.
@@ -232,7 +254,8 @@ async fn take<'a>(
     let offered: Vec<_> = arrivals.iter().filter_map(|arrival| arrival.parked_id).collect();
     let due = batch.still_due(&offered).await?;
     let mut received = Received::default();
-    let steps = admit(arrivals, inbox, &due, &discarded, &mut received);
+    let mut settled = Vec::new();
+    let steps = admit(arrivals, inbox, &due, &discarded, &mut received, &mut settled);
     let undecided = received.parcels.len();
 
     // A clock that goes back must not take the ledger's time with it.
@@ -249,7 +272,7 @@ async fn take<'a>(
         step.record(input.now, decision, &mut received);
     }
     batch.save(&received, &changes, now).await?;
-    Ok(Taken { steps, decisions, received, undecided, changes })
+    Ok(Taken { steps, decisions, received, undecided, settled, changes })
 }
 
 /// What is to be tried in place of a part of a batch that the database refused, in order: its halves, until
@@ -311,13 +334,14 @@ impl Arrival {
     }
 }
 
-/// Holds each arrival against the inbox, and notes what needs no decision.
+/// Holds each arrival against the inbox, and notes what needs no decision: for the store, and what became of it.
 fn admit<'a>(
     arrivals: &'a [Arrival],
     mut inbox: Inbox,
     due: &HashSet<i64>,
     discarded: &HashSet<(MessageKey, [u8; 32])>,
     received: &mut Received,
+    settled: &mut Vec<MessageFate>,
 ) -> Vec<Step<'a>> {
     let mut repeated: HashMap<MessageKey, Repeated> = HashMap::new();
     let mut steps = Vec::with_capacity(arrivals.len());
@@ -334,16 +358,19 @@ fn admit<'a>(
             }
             Content::Unusable(error) => {
                 park_unusable(arrival, error, received);
+                settled.push(fate(error.message_type.as_deref(), MessageOutcome::Parked));
                 continue;
             }
         };
         let key = &message.cause.key;
+        let mut settle = |outcome| settled.push(fate(Some(&message.cause.message_type), outcome));
         // It could not be decoded when a person discarded it, so the inbox knows nothing of it.
         let is_discarded =
             || !discarded.is_empty() && discarded.contains(&(key.clone(), arrival.raw.fingerprint()));
         if arrival.parked_id.is_none() && !inbox.knows(key) && is_discarded() {
             count(&mut repeated, key).deliveries += 1;
             received.came_again.push(arrival.raw.fingerprint());
+            settle(MessageOutcome::Duplicate);
             continue;
         }
         let first = match (inbox.admit(key, fingerprint, arrival.parked_id.is_some()), arrival.parked_id) {
@@ -351,16 +378,19 @@ fn admit<'a>(
             (Admission::Offered, _) => None,
             (Admission::Duplicate, Some(parked_id)) => {
                 received.decided_before.push(parked_id);
+                settle(MessageOutcome::Duplicate);
                 continue;
             }
             (Admission::Duplicate, None) => {
                 count(&mut repeated, key).deliveries += 1;
                 received.came_again.push(arrival.raw.fingerprint());
+                settle(MessageOutcome::Duplicate);
                 continue;
             }
             (Admission::Conflict, _) => {
                 count(&mut repeated, key).conflicts += 1;
                 park_unusable(arrival, &conflict(message), received);
+                settle(MessageOutcome::Conflict);
                 continue;
             }
         };
@@ -371,12 +401,17 @@ fn admit<'a>(
                 let parking = Parking { reason, detail: detail.clone(), waits_for: None };
                 let decision = Decision { outcome: Outcome::Parked(parking), log: None };
                 step.record(arrival.received_at, &decision, received);
+                settle(MessageOutcome::Parked);
             }
             Content::Decoded(..) | Content::Unusable(_) => steps.push(step),
         }
     }
     received.repeated = repeated.into_values().collect();
     steps
+}
+
+fn fate(message_type: Option<&str>, outcome: MessageOutcome) -> MessageFate {
+    MessageFate { message_type: MessageType::of(message_type), outcome, happened_at: None }
 }
 
 fn count<'r>(repeated: &'r mut HashMap<MessageKey, Repeated>, key: &MessageKey) -> &'r mut Repeated {
@@ -409,6 +444,19 @@ fn park_unusable(arrival: &Arrival, error: &DecodeError, received: &mut Received
 }
 
 impl Step<'_> {
+    fn fate(&self, outcome: &Outcome) -> MessageFate {
+        let outcome = match outcome {
+            Outcome::Applied => MessageOutcome::Applied,
+            Outcome::Stale => MessageOutcome::Stale,
+            Outcome::Rejected(_) => MessageOutcome::Rejected,
+            Outcome::Parked(_) => MessageOutcome::Parked,
+        };
+        // What was parked, or is now, has waited for something else than creditd.
+        let is_timely = self.arrival.parked_id.is_none() && outcome != MessageOutcome::Parked;
+        let happened_at = self.message.time.filter(|_| is_timely);
+        MessageFate { happened_at, ..fate(Some(&self.message.cause.message_type), outcome) }
+    }
+
     /// Notes what became of the arrival.
     fn record(&self, at: Timestamp, decision: &Decision, received: &mut Received) {
         let Step { arrival, message, first } = self;
@@ -456,3 +504,6 @@ fn tell(received: &Received, changes: &Changes) -> Committed {
         appeared: !changes.appeared.is_empty(),
     }
 }
+
+#[cfg(test)]
+mod tests;

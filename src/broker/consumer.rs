@@ -7,13 +7,13 @@ use std::sync::{
 
 use futures_util::{FutureExt as _, StreamExt as _};
 use lapin::{
-    BasicProperties,
+    BasicProperties, Channel,
     options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions},
     types::{AMQPValue, FieldTable, ShortString},
 };
 
 use super::{
-    BrokerError, BrokerSettings, Health,
+    BrokerError, BrokerSettings, Health, QueueDepth,
     connection::{Session, short_string},
     table, topology,
 };
@@ -31,6 +31,8 @@ pub struct Consumer {
     pub deliveries: Deliveries,
     /// What is done with.
     pub acknowledger: Acknowledger,
+    /// How much waits.
+    pub queue: QueueWatch,
     /// Consumers that the broker was delivering to before. On a queue with a single active consumer, as
     /// creditd's, that is 1 where this one stands by, behind others that may stand by as well.
     pub consumers_before: u32,
@@ -56,6 +58,7 @@ impl Consumer {
         });
         Ok(Self {
             deliveries: Deliveries { stream, shared: Arc::clone(&shared), ended: false },
+            queue: QueueWatch { shared: Arc::clone(&shared), channel: None },
             acknowledger: Acknowledger { shared, acknowledged: 0 },
             consumers_before: found.consumers,
         })
@@ -65,7 +68,7 @@ impl Consumer {
 async fn start(
     session: &Session,
     settings: &BrokerSettings,
-) -> Result<(topology::QueueDepth, lapin::Consumer), BrokerError> {
+) -> Result<(QueueDepth, lapin::Consumer), BrokerError> {
     let found = topology::prepare_inbound(session, settings).await?;
     let what = format!("queue {}", settings.queue);
     let channel = &session.channel;
@@ -194,6 +197,32 @@ fn counted_deliveries(properties: &BasicProperties) -> Option<u32> {
         AMQPValue::ShortUInt(count) => Some(u32::from(*count)),
         AMQPValue::ShortShortUInt(count) => Some(u32::from(*count)),
         _ => None,
+    }
+}
+
+/// A look at the inbound queue now and then, over the consumer's connection.
+pub struct QueueWatch {
+    shared: Arc<Shared>,
+    /// A channel of its own: a question that is refused closes the one that it is asked on.
+    channel: Option<Channel>,
+}
+
+impl QueueWatch {
+    /// Asks how much waits in the queue. After an error the next question is asked on a new channel; the consumer
+    /// has nothing to do with it.
+    pub async fn look(&mut self) -> Result<QueueDepth, BrokerError> {
+        let Shared { session, queue, .. } = &*self.shared;
+        session
+            .set_up(async {
+                let channel = match self.channel.take() {
+                    Some(channel) => channel,
+                    None => session.spare_channel().await?,
+                };
+                let depth = topology::look_for_queue(session, &channel, queue).await?;
+                self.channel = Some(channel);
+                Ok(depth)
+            })
+            .await
     }
 }
 

@@ -18,7 +18,7 @@ use secrecy::SecretString;
 
 pub use self::{
     connection::Health,
-    consumer::{Acknowledger, Consumer, Deliveries, Delivery, DeliveryTag},
+    consumer::{Acknowledger, Consumer, Deliveries, Delivery, DeliveryTag, QueueWatch},
     error::BrokerError,
     publisher::{Destination, OutboundMessage, PublishError, Published, Publisher},
     topology::{QueueDepth, queue_depth},

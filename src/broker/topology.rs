@@ -107,7 +107,7 @@ async fn declare_queue(session: &Session, queue: &str) -> Result<QueueDepth, Bro
     Ok(depth(&found))
 }
 
-async fn look_for_queue(
+pub(super) async fn look_for_queue(
     session: &Session,
     channel: &Channel,
     queue: &str,

@@ -57,6 +57,11 @@ pub fn known_types() -> Vec<&'static str> {
     INBOUND_TYPES.iter().map(|known| known.name).collect()
 }
 
+/// The place of `message_type` among [`known_types`], if it is one of them.
+pub fn place_of_type(message_type: &str) -> Option<usize> {
+    INBOUND_TYPES.iter().position(|known| known.name == message_type)
+}
+
 /// Reads a message as the contract says (DESIGN 2).
 ///
 /// Structured mode is what has the content type `application/cloudevents+json`, and binary mode what has JSON

@@ -37,6 +37,11 @@ impl OutboundType {
 /// Every outbound type.
 pub(super) const OUTBOUND_TYPES: [OutboundType; 4] = [BALANCE_CHANGED, ALERT, HOLD, TRANSFER_REJECTED];
 
+/// The types of events, with their versions.
+pub fn event_types() -> Vec<String> {
+    OUTBOUND_TYPES.iter().map(OutboundType::full_name).collect()
+}
+
 const BALANCE_CHANGED: OutboundType = OutboundType {
     name: "credits.balance_changed",
     version: "v1",

@@ -19,7 +19,8 @@ use crate::clock;
 use crate::contract::inbound::known_types;
 use crate::ledger::settings::Settings;
 use crate::store::{ParkedRow, Remedy, Store, StoreError};
-use crate::vitals::{Doing, Health, Heartbeat, Part};
+use crate::vitals::metrics::{BatchFailure, Server};
+use crate::vitals::{Doing, Health, Heartbeat, Metrics, Part};
 
 /// How often due parked messages are looked for without being told.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -42,6 +43,7 @@ pub(super) struct Apply {
     pub(super) messages_max: usize,
     pub(super) health: Health,
     pub(super) heartbeat: Heartbeat,
+    pub(super) metrics: Arc<Metrics>,
     /// Woken after each commit that wrote entries or notices.
     pub(super) log_grew: Arc<Notify>,
     pub(super) stop: CancellationToken,
@@ -283,7 +285,8 @@ impl Apply {
         while let Some(part) = parts.pop() {
             self.heartbeat.beat();
             match batch::apply(&self.store, &part, &self.settings).await {
-                Ok(Attempt::Committed(committed)) => {
+                Ok(Attempt::Committed(committed, figures)) => {
+                    self.metrics.messages.committed(&figures, clock::now());
                     self.health.well(Part::Ledger, doing(consuming));
                     backoff.reset();
                     if committed.wrote_log {
@@ -296,7 +299,7 @@ impl Apply {
                     parts.push(part);
                     self.adopt().await?;
                 }
-                Err(error) => match error.remedy() {
+                Err(error) => match self.failed(&error) {
                     Remedy::Bisect => match batch::narrow_down(part, &error) {
                         Ok(narrower) => parts.extend(narrower.into_iter().rev()),
                         Err(part) => {
@@ -323,6 +326,19 @@ impl Apply {
             "a batch is committed"
         );
         Ok(Some(total))
+    }
+
+    /// Counts a failed attempt, and says what is to be done about it.
+    fn failed(&self, error: &StoreError) -> Remedy {
+        let remedy = error.remedy();
+        match remedy {
+            Remedy::Wait => self.metrics.messages.failed(BatchFailure::Away),
+            Remedy::Retry => self.metrics.messages.failed(BatchFailure::Lost),
+            Remedy::Bisect => self.metrics.messages.failed(BatchFailure::Refused),
+            // The daemon ends by it.
+            Remedy::Stop => {}
+        }
+        remedy
     }
 
     /// Makes this daemon's settings the ledger's, whatever it takes, unless the daemon stops.
@@ -352,6 +368,9 @@ impl Apply {
     /// Waits before another try. Says whether there is any point in one.
     async fn wait(&self, error: &StoreError, backoff: &mut Backoff, over: &CancellationToken) -> bool {
         self.health.waiting(Part::Ledger, error);
+        if error.is_away() {
+            self.metrics.messages.reconnecting(Server::Postgresql, Part::Ledger);
+        }
         tokio::select! {
             () = self.stop.cancelled() => false,
             () = over.cancelled() => false,

@@ -1,6 +1,8 @@
 //! The intake: receives what RabbitMQ delivers, decodes it, and hands it on in order. While one batch
 //! commits, the next gathers here.
 
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -9,9 +11,13 @@ use tracing::debug;
 
 use super::backoff::Backoff;
 use crate::batch::Arrival;
-use crate::broker::{Acknowledger, BrokerError, BrokerSettings, Consumer, Deliveries, Delivery, DeliveryTag};
+use crate::broker::{
+    Acknowledger, BrokerError, BrokerSettings, Consumer, Deliveries, Delivery, DeliveryTag, QueueDepth,
+    QueueWatch,
+};
 use crate::clock;
-use crate::vitals::{Doing, Health, Heartbeat, Part};
+use crate::vitals::metrics::Server;
+use crate::vitals::{Doing, Health, Heartbeat, Metrics, Part};
 
 /// What the intake hands on.
 pub(super) enum Received {
@@ -53,65 +59,96 @@ pub(super) async fn beating<F: Future>(heartbeat: &Heartbeat, waited_for: F) -> 
     }
 }
 
-/// Receives until `stop`, connecting anew for ever.
-pub(super) async fn run(
-    settings: BrokerSettings,
-    out: mpsc::Sender<Received>,
-    health: Health,
-    heartbeat: Heartbeat,
-    stop: CancellationToken,
-) {
-    let mut backoff = Backoff::new();
-    while !stop.is_cancelled() {
-        let ended = tokio::select! {
-            ended = receive(&settings, &out, &health, &heartbeat, &mut backoff) => ended,
-            () = stop.cancelled() => return,
-        };
-        let Some(error) = ended else { return };
-        health.without_server(Part::Intake, error.is_permanent(), &error);
-        let delay = backoff.next_delay();
-        tokio::select! {
-            () = beating(&heartbeat, tokio::time::sleep(delay)) => {}
-            () = stop.cancelled() => return,
-        }
-    }
+/// How often is looked how much waits in the queue.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// What the loop works with.
+pub(super) struct Intake {
+    pub(super) broker: BrokerSettings,
+    /// Where what is received goes.
+    pub(super) out: mpsc::Sender<Received>,
+    pub(super) health: Health,
+    pub(super) heartbeat: Heartbeat,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) stop: CancellationToken,
 }
 
-/// Receives over one connection until it ends. `None` when nobody listens any more.
-async fn receive(
-    settings: &BrokerSettings,
-    out: &mpsc::Sender<Received>,
-    health: &Health,
-    heartbeat: &Heartbeat,
-    backoff: &mut Backoff,
-) -> Option<BrokerError> {
-    let consumer = match beating(heartbeat, Consumer::connect(settings)).await {
-        Ok(consumer) => consumer,
-        Err(error) => return Some(error),
-    };
-    let over = CancellationToken::new();
-    // Whatever ends this function ends the link too.
-    let _over_when_dropped = over.clone().drop_guard();
-    let alone = consumer.consumers_before == 0;
-    health.well(Part::Intake, if alone { Doing::Consuming } else { Doing::StandingBy });
-    let link = Link { acknowledger: consumer.acknowledger, over: over.clone(), alone };
-    out.send(Received::Connected(link)).await.ok()?;
-    let mut deliveries = consumer.deliveries;
-    loop {
-        let delivery = tokio::select! {
-            delivery = beating(heartbeat, deliveries.next()) => delivery,
-            () = over.cancelled() => return Some(last_error(&mut deliveries).await),
-        };
-        let delivery = match delivery {
-            Ok(delivery) => delivery,
+impl Intake {
+    /// Receives until told to stop, connecting anew for ever.
+    pub(super) async fn run(self) {
+        let mut backoff = Backoff::new();
+        while !self.stop.is_cancelled() {
+            let ended = tokio::select! {
+                ended = self.receive(&mut backoff) => ended,
+                () = self.stop.cancelled() => return,
+            };
+            let Some(error) = ended else { return };
+            self.health.without_server(Part::Intake, error.is_permanent(), &error);
+            self.metrics.messages.reconnecting(Server::Rabbitmq, Part::Intake);
+            let delay = backoff.next_delay();
+            tokio::select! {
+                () = beating(&self.heartbeat, tokio::time::sleep(delay)) => {}
+                () = self.stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Receives over one connection until it ends. `None` when nobody listens any more.
+    async fn receive(&self, backoff: &mut Backoff) -> Option<BrokerError> {
+        let consumer = match beating(&self.heartbeat, Consumer::connect(&self.broker)).await {
+            Ok(consumer) => consumer,
             Err(error) => return Some(error),
         };
-        health.well(Part::Intake, Doing::Consuming);
-        backoff.reset();
-        let received = received(delivery);
-        tokio::select! {
-            sent = beating(heartbeat, out.send(received)) => sent.ok()?,
-            () = over.cancelled() => return Some(last_error(&mut deliveries).await),
+        let over = CancellationToken::new();
+        // Whatever ends this function ends the link too.
+        let _over_when_dropped = over.clone().drop_guard();
+        let alone = consumer.consumers_before == 0;
+        self.health.well(Part::Intake, if alone { Doing::Consuming } else { Doing::StandingBy });
+        let link = Link { acknowledger: consumer.acknowledger, over: over.clone(), alone };
+        self.out.send(Received::Connected(link)).await.ok()?;
+        let ended = tokio::select! {
+            ended = self.take(consumer.deliveries, &over, backoff) => ended,
+            never = self.watch(consumer.queue) => match never {},
+        };
+        self.metrics.queue(None);
+        ended
+    }
+
+    /// Takes deliveries and hands them on.
+    async fn take(
+        &self,
+        mut deliveries: Deliveries,
+        over: &CancellationToken,
+        backoff: &mut Backoff,
+    ) -> Option<BrokerError> {
+        loop {
+            let delivery = tokio::select! {
+                delivery = beating(&self.heartbeat, deliveries.next()) => delivery,
+                () = over.cancelled() => return Some(last_error(&mut deliveries).await),
+            };
+            let delivery = match delivery {
+                Ok(delivery) => delivery,
+                Err(error) => return Some(error),
+            };
+            self.health.well(Part::Intake, Doing::Consuming);
+            backoff.reset();
+            let received = received(delivery);
+            tokio::select! {
+                sent = beating(&self.heartbeat, self.out.send(received)) => sent.ok()?,
+                () = over.cancelled() => return Some(last_error(&mut deliveries).await),
+            }
+        }
+    }
+
+    /// Looks how much waits in the queue, for ever. A look that fails is no reason to end a connection that works.
+    async fn watch(&self, mut queue: QueueWatch) -> Infallible {
+        loop {
+            let depth = queue.look().await;
+            if let Err(error) = &depth {
+                debug!(%error, "could not ask how much waits in the queue");
+            }
+            self.metrics.queue(depth.ok().map(|QueueDepth { ready, consumers }| (ready, consumers)));
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 }

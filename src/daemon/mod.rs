@@ -7,6 +7,7 @@ mod apply;
 pub mod backoff;
 mod due;
 mod error;
+mod figures;
 mod intake;
 pub mod notify;
 mod port;
@@ -14,7 +15,9 @@ mod relay;
 mod reload;
 pub mod retention;
 mod run;
+mod servers;
 mod signals;
+mod supervise;
 
 pub use error::DaemonError;
 pub(crate) use relay::message_of;

@@ -14,7 +14,7 @@ use crate::http::{self, Access, Live, Site};
 use crate::ledger::settings::Settings;
 use crate::report::Reports;
 use crate::store::{Store, StoreSettings};
-use crate::vitals::{Health, Progress};
+use crate::vitals::{Figures, Vitals};
 
 /// For those who read by HTTP: apart from the daemon's own, so that no reader makes a message wait.
 const READERS_MAX: u32 = 6;
@@ -33,7 +33,7 @@ impl Port {
         config: &Config,
         tokens: Option<Tokens>,
         settings: Arc<Settings>,
-        (health, progress): (Health, Progress),
+        vitals: Vitals,
     ) -> Result<Self, DaemonError> {
         let stop = CancellationToken::new();
         let Some(address) = config.http.listen else { return Ok(Self { answering: None, stop }) };
@@ -47,8 +47,8 @@ impl Port {
             reports: Reports::new(store.clone(), settings, config.report.timezone.clone()),
             live: Live::new(stop.clone()),
             access: Access { tokens, sessions },
-            health,
-            progress,
+            figures: Figures::new(vitals.metrics.clone(), store.clone()),
+            vitals,
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
             stop: stop.clone(),
         };

@@ -14,10 +14,12 @@ use tracing::{debug, warn};
 use super::backoff::Backoff;
 use super::intake::beating;
 use crate::broker::{BrokerSettings, Destination, OutboundMessage, PublishError, Publisher};
+use crate::clock;
 use crate::contract::outbound::OutboundEvent;
 use crate::ledger::entry::LogNumber;
 use crate::store::{Lease, LogLine, Remedy, Store, StoreError};
-use crate::vitals::{Doing, Health, Heartbeat, Part};
+use crate::vitals::metrics::Server;
+use crate::vitals::{Doing, Health, Heartbeat, Metrics, Part};
 
 /// How long the lease lasts without being renewed. With [`TAKE_EVERY`] another relay has it within 10 s of
 /// its owner's death.
@@ -39,6 +41,7 @@ pub(super) struct Relay {
     pub(super) owner: String,
     pub(super) health: Health,
     pub(super) heartbeat: Heartbeat,
+    pub(super) metrics: Arc<Metrics>,
     /// Woken after each commit that wrote entries or notices.
     pub(super) log_grew: Arc<Notify>,
     /// The daemon drains: publish what is there, then end.
@@ -80,7 +83,7 @@ impl Relay {
                 Ok(publisher) => self.with_connection(publisher, &mut backoff).await,
                 Err(error) => {
                     self.health.without_server(Part::Relay, error.is_permanent(), &error);
-                    self.pause(backoff.next_delay()).await;
+                    self.try_again(Server::Rabbitmq, backoff.next_delay()).await;
                     continue;
                 }
             };
@@ -89,15 +92,15 @@ impl Relay {
                 Ended::LostLease => warn!("another relay has taken the lease over"),
                 Ended::Disconnected => {
                     self.health.waiting(Part::Relay, &"the connection to RabbitMQ ended");
-                    self.pause(backoff.next_delay()).await;
+                    self.try_again(Server::Rabbitmq, backoff.next_delay()).await;
                 }
                 Ended::Publishing(error) => {
                     self.health.waiting(Part::Relay, &error);
-                    self.pause(backoff.next_delay()).await;
+                    self.try_again(Server::Rabbitmq, backoff.next_delay()).await;
                 }
                 Ended::Store(error) if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) => {
                     self.health.waiting(Part::Relay, &error);
-                    self.pause(backoff.next_delay()).await;
+                    self.try_again(Server::Postgresql, backoff.next_delay()).await;
                 }
                 Ended::Store(error) => return Err(error),
             }
@@ -105,7 +108,9 @@ impl Relay {
         Ok(())
     }
 
-    async fn pause(&self, delay: Duration) {
+    /// Waits before another try at a server.
+    async fn try_again(&self, server: Server, delay: Duration) {
+        self.metrics.messages.reconnecting(server, Part::Relay);
         tokio::select! {
             () = beating(&self.heartbeat, tokio::time::sleep(delay)) => {}
             () = self.stop.cancelled() => {}
@@ -120,7 +125,9 @@ impl Relay {
             Err(error) => return Ended::Store(error),
         };
         debug!(epoch = lease.epoch, published = lease.published.0, "publishing from here");
+        self.metrics.events.lease(true);
         let ended = self.publish_from(&mut publisher, lease, backoff).await;
+        self.metrics.events.lease(false);
         if !matches!(ended, Ended::LostLease) {
             // Another relay need not wait for its end. If this fails, it does.
             self.store.release_lease(lease.epoch).await.ok();
@@ -211,13 +218,17 @@ impl Relay {
         let window: Vec<_> = lines.iter().map(|line| message_of(&source, line)).collect();
         let outcome = self.publish_window(publisher, lease, &window).await?;
         let (confirmed, unroutable) = match &outcome {
-            Ok(done) => (window.len(), done.unroutable),
+            Ok(done) => (window.len(), done.unroutable as u64),
             Err(error) => (error.confirmed(), 0),
         };
-        let confirmed = i64::try_from(confirmed).expect("a window is small");
-        let last = LogNumber(published.0 + confirmed);
-        let unroutable = i64::try_from(unroutable).expect("a window is small");
-        if confirmed > 0 && !self.store.advance(lease.epoch, last, unroutable, LEASE).await? {
+        let last = LogNumber(published.0 + i64::try_from(confirmed).expect("a window is small"));
+        let unroutable_now = i64::try_from(unroutable).expect("a window is small");
+        let now = clock::now();
+        for line in &lines[..confirmed] {
+            self.metrics.events.published(line.kind().as_str(), line.at(), now);
+        }
+        self.metrics.events.unroutable(unroutable);
+        if confirmed > 0 && !self.store.advance(lease.epoch, last, unroutable_now, LEASE).await? {
             return Err(Ended::LostLease);
         }
         outcome.map(|_| last).map_err(Ended::Publishing)

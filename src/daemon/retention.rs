@@ -4,6 +4,7 @@
 //! stands by isn't told when it becomes the one that messages come to. The ledger remembers when the last sweep
 //! began, so that however many daemons there are, and however often they start, one sweeps in an hour.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -12,7 +13,7 @@ use tracing::{info, warn};
 use super::intake::beating;
 use crate::config::RetentionConfig;
 use crate::store::{Removable, Store, StoreError};
-use crate::vitals::Heartbeat;
+use crate::vitals::{Heartbeat, Metrics};
 
 /// A daemon that starts has work waiting for it; that comes first.
 const FIRST_LOOK_AFTER: Duration = Duration::from_secs(10);
@@ -30,6 +31,7 @@ pub(super) struct Retention {
     pub(super) store: Store,
     pub(super) keep: RetentionConfig,
     pub(super) heartbeat: Heartbeat,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) stop: CancellationToken,
 }
 
@@ -49,6 +51,9 @@ impl Retention {
     pub(super) async fn run(self) {
         let mut wait = FIRST_LOOK_AFTER;
         let mut is_failing = false;
+        for what in Removable::ALL {
+            self.metrics.removed(what.as_str(), 0);
+        }
         loop {
             tokio::select! {
                 () = beating(&self.heartbeat, tokio::time::sleep(wait)) => {}
@@ -77,6 +82,7 @@ impl Retention {
             let mut removed = 0;
             let swept = sweep(&self.store, what, days, |rows| {
                 removed += rows;
+                self.metrics.removed(what.as_str(), rows);
                 !self.stop.is_cancelled()
             });
             let swept = swept.await;

@@ -1,68 +1,38 @@
-//! Starting, supervising and stopping the loops.
+//! Starting the daemon, and stopping it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::info;
 
-use super::apply::{Apply, ApplyError};
+use super::apply::Apply;
 use super::error::DaemonError;
+use super::intake::Intake;
 use super::notify::{self, Notifier};
 use super::port::Port;
 use super::relay::Relay;
 use super::reload::{Reload, Reloader};
 use super::retention::Retention;
-use super::{backoff::Backoff, intake, signals};
+use super::supervise::{Loops, supervise};
+use super::{backoff::Backoff, signals};
+use crate::access::Tokens;
 use crate::batch::settings::OrderDiffers;
-use crate::broker::{self, BrokerSettings};
-use crate::config::{Config, ConfigError, Topology};
+use crate::broker::BrokerSettings;
+use crate::config::Config;
 use crate::ledger::settings::{Order, Settings};
 use crate::logging::LogHandle;
-use crate::store::{Remedy, Store, StoreError, StoreSettings};
-use crate::vitals::{Doing, Health, Part, Progress};
+use crate::store::{Remedy, Store};
+use crate::vitals::metrics::Server;
+use crate::vitals::{Doing, Part, Vitals};
 
 /// Above a statement's timeout and the longest pause between two tries.
 const BEAT_LIMIT: Duration = Duration::from_mins(1);
-/// The apply loop, the relay, retention, and one for looking.
-const CONNECTIONS_MAX: u32 = 4;
-
-/// How the store is reached, by the settings.
-impl Config {
-    /// How to reach the ledger as the daemon's role.
-    pub fn store_settings(&self) -> StoreSettings {
-        StoreSettings {
-            url: self.database.url.expose().to_owned().into(),
-            schema: self.database.schema.clone(),
-            statement_timeout: Duration::from_secs(self.database.statement_timeout_s.into()),
-            lock_timeout: Duration::from_secs(self.database.lock_timeout_s.into()),
-            connections_max: CONNECTIONS_MAX,
-        }
-    }
-
-    /// How to reach the broker, and what is used there.
-    pub fn broker_settings(&self) -> Result<BrokerSettings, ConfigError> {
-        Ok(BrokerSettings {
-            url: self.broker.url()?.expose().to_owned().into(),
-            inbound_exchange: self.broker.inbound_exchange.clone(),
-            queue: self.broker.queue.clone(),
-            events_exchange: self.broker.events_exchange.clone(),
-            topology: match self.broker.topology {
-                Topology::Declare => broker::Topology::Declare,
-                Topology::Check => broker::Topology::Check,
-            },
-            // Two maximal batches: one commits while the next gathers.
-            prefetch: self.batch.messages_max.saturating_mul(2),
-        })
-    }
-}
 
 /// Runs until a signal says to stop, and then until all is in order.
 pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), DaemonError> {
-    let broker = config.broker_settings()?;
-    let tokens = config.tokens()?;
+    let (broker, tokens) = (config.broker_settings()?, config.tokens()?);
     let store = Store::new(&config.store_settings())?;
     let settings = Arc::new(config.ledger_settings());
     let stop = CancellationToken::new();
@@ -70,70 +40,18 @@ pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), D
     let system = |what| move |error| DaemonError::System { what, error };
     signals::listen(stop.clone(), hangups_in).map_err(system("listening for signals"))?;
     let notifier = Notifier::from_environment().map_err(system("reaching systemd's socket"))?;
-    let notifier = Arc::new(notifier);
-    let health = Health::default();
-    let (status_notifier, status_line) = (notifier.clone(), health.status_line());
-    tokio::spawn(async move { notify::show_status(&status_notifier, status_line).await });
-    let progress = Progress::default();
+    let (notifier, vitals) = (Arc::new(notifier), Vitals::default());
     info!(version = env!("CARGO_PKG_VERSION"), schema = store.schema(), "starting");
-    if let Some(interval) = notify::watchdog_interval() {
-        let (notifier, progress) = (notifier.clone(), progress.clone());
-        tokio::spawn(async move { notify::watch(&notifier, &progress, interval).await });
-    }
-    let port =
-        Port::open(&config, tokens.clone(), settings.clone(), (health.clone(), progress.clone())).await?;
+    tell_systemd(&notifier, &vitals);
+    let port = Port::open(&config, tokens.clone(), settings.clone(), vitals.clone()).await?;
     // Servers that are away are waited for; that is no failed start.
     notifier.ready();
-    if !open(&store, &settings, &health, &stop).await? {
-        return Ok(());
-    }
-
-    let log_grew = Arc::new(Notify::new());
-    let relay_stop = CancellationToken::new();
-    let (received_in, received) = mpsc::channel(broker.prefetch.into());
-    let (reloaded_in, reloaded) = mpsc::unbounded_channel();
-    let heartbeat = |name| progress.register(name, BEAT_LIMIT);
-    let intake = tokio::spawn(intake::run(
-        broker.clone(),
-        received_in,
-        health.clone(),
-        heartbeat("intake"),
-        stop.clone(),
-    ));
-    let relay = Relay {
-        store: store.clone(),
-        broker,
-        owner: format!("{}:{}", std::process::id(), fastrand::u64(..)),
-        health: health.clone(),
-        heartbeat: heartbeat("relay"),
-        log_grew: log_grew.clone(),
-        stop: relay_stop.clone(),
+    let work = Work { config, broker, tokens, store: store.clone(), settings, vitals, notifier, stop };
+    let ended = match work.open().await {
+        Ok(true) => work.begin(hangups, log, reload).await,
+        Ok(false) => Ok(()),
+        Err(error) => Err(error),
     };
-    let apply = Apply {
-        store: store.clone(),
-        settings,
-        messages_max: config.batch.messages_max.into(),
-        health: health.clone(),
-        heartbeat: heartbeat("apply"),
-        log_grew,
-        stop: stop.clone(),
-    };
-    let retention = Retention {
-        store: store.clone(),
-        keep: config.retention,
-        heartbeat: heartbeat("retention"),
-        stop: relay_stop.clone(),
-    };
-    let (order, told) = (config.order, notifier.clone());
-    let reloader = Reloader { reload, log, notifier: told, reloaded: reloaded_in, order, tokens };
-    tokio::spawn(reloader.run(hangups));
-    let loops = Loops {
-        intake,
-        apply: tokio::spawn(apply.run(received, reloaded)),
-        relay: tokio::spawn(relay.run()),
-        retention: tokio::spawn(retention.run()),
-    };
-    let ended = supervise(loops, &stop, &relay_stop, &notifier, &health).await;
     port.close().await?;
     store.close().await;
     if ended.is_ok() {
@@ -142,30 +60,110 @@ pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), D
     ended
 }
 
-/// Waits for the database, and refuses a ledger that this daemon can't work on. `false` if it was told to
-/// stop meanwhile.
-async fn open(
-    store: &Store,
-    settings: &Settings,
-    health: &Health,
-    stop: &CancellationToken,
-) -> Result<bool, DaemonError> {
-    let mut backoff = Backoff::new();
-    loop {
-        match check(store, settings.order).await {
-            Ok(()) => {
-                health.well(Part::Ledger, Doing::Ready);
-                return Ok(true);
-            }
-            Err(DaemonError::Store(error)) if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) => {
-                health.waiting(Part::Ledger, &error);
-                tokio::select! {
-                    () = stop.cancelled() => return Ok(false),
-                    () = tokio::time::sleep(backoff.next_delay()) => {}
+/// Keeps systemd's status line and its watchdog told.
+fn tell_systemd(notifier: &Arc<Notifier>, vitals: &Vitals) {
+    let (told, status_line) = (notifier.clone(), vitals.health.status_line());
+    tokio::spawn(async move { notify::show_status(&told, status_line).await });
+    let Some(interval) = notify::watchdog_interval() else { return };
+    let (told, progress) = (notifier.clone(), vitals.progress.clone());
+    tokio::spawn(async move { notify::watch(&told, &progress, interval).await });
+}
+
+/// What the loops are made of.
+struct Work {
+    config: Config,
+    broker: BrokerSettings,
+    tokens: Option<Tokens>,
+    store: Store,
+    settings: Arc<Settings>,
+    vitals: Vitals,
+    notifier: Arc<Notifier>,
+    stop: CancellationToken,
+}
+
+impl Work {
+    /// Waits for the database, and refuses a ledger that this daemon can't work on. `false` if it was told to
+    /// stop meanwhile.
+    async fn open(&self) -> Result<bool, DaemonError> {
+        let mut backoff = Backoff::new();
+        loop {
+            match check(&self.store, self.settings.order).await {
+                Ok(()) => {
+                    self.vitals.health.well(Part::Ledger, Doing::Ready);
+                    return Ok(true);
                 }
+                Err(DaemonError::Store(error)) if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) => {
+                    self.vitals.health.waiting(Part::Ledger, &error);
+                    self.vitals.metrics.messages.reconnecting(Server::Postgresql, Part::Ledger);
+                    tokio::select! {
+                        () = self.stop.cancelled() => return Ok(false),
+                        () = tokio::time::sleep(backoff.next_delay()) => {}
+                    }
+                }
+                Err(error) => return Err(error),
             }
-            Err(error) => return Err(error),
         }
+    }
+
+    /// Begins the loops, and waits for their end.
+    async fn begin(
+        self,
+        hangups: mpsc::UnboundedReceiver<()>,
+        log: LogHandle,
+        reload: Reload,
+    ) -> Result<(), DaemonError> {
+        let Self { config, broker, tokens, store, settings, vitals, notifier, stop } = self;
+        let Vitals { health, progress, metrics } = vitals;
+        let log_grew = Arc::new(Notify::new());
+        let relay_stop = CancellationToken::new();
+        let (received_in, received) = mpsc::channel(broker.prefetch.into());
+        let (reloaded_in, reloaded) = mpsc::unbounded_channel();
+        let heartbeat = |name| progress.register(name, BEAT_LIMIT);
+        let intake = Intake {
+            broker: broker.clone(),
+            out: received_in,
+            health: health.clone(),
+            heartbeat: heartbeat("intake"),
+            metrics: metrics.clone(),
+            stop: stop.clone(),
+        };
+        let relay = Relay {
+            store: store.clone(),
+            broker,
+            owner: format!("{}:{}", std::process::id(), fastrand::u64(..)),
+            health: health.clone(),
+            heartbeat: heartbeat("relay"),
+            metrics: metrics.clone(),
+            log_grew: log_grew.clone(),
+            stop: relay_stop.clone(),
+        };
+        let apply = Apply {
+            store: store.clone(),
+            settings,
+            messages_max: config.batch.messages_max.into(),
+            health: health.clone(),
+            heartbeat: heartbeat("apply"),
+            metrics: metrics.clone(),
+            log_grew,
+            stop: stop.clone(),
+        };
+        let retention = Retention {
+            store,
+            keep: config.retention,
+            heartbeat: heartbeat("retention"),
+            metrics,
+            stop: relay_stop.clone(),
+        };
+        let (order, told) = (config.order, notifier.clone());
+        let reloader = Reloader { reload, log, notifier: told, reloaded: reloaded_in, order, tokens };
+        tokio::spawn(reloader.run(hangups));
+        let loops = Loops {
+            intake: tokio::spawn(intake.run()),
+            apply: tokio::spawn(apply.run(received, reloaded)),
+            relay: tokio::spawn(relay.run()),
+            retention: tokio::spawn(retention.run()),
+        };
+        supervise(loops, &stop, &relay_stop, &notifier, &health).await
     }
 }
 
@@ -174,67 +172,5 @@ async fn check(store: &Store, ours: Order) -> Result<(), DaemonError> {
     match store.settings().await? {
         (Some(stored), _) if stored.order != ours => Err(OrderDiffers { ours, stored: stored.order }.into()),
         _ => Ok(()),
-    }
-}
-
-/// The loops that run until the daemon stops.
-struct Loops {
-    intake: JoinHandle<()>,
-    apply: JoinHandle<Result<(), ApplyError>>,
-    relay: JoinHandle<Result<(), StoreError>>,
-    retention: JoinHandle<()>,
-}
-
-/// Waits for the loops. When the daemon is told to stop they end one after the other: the intake receives no
-/// more, the batch in hand is finished and acknowledged, and the relay publishes what it wrote.
-async fn supervise(
-    Loops { intake, mut apply, mut relay, mut retention }: Loops,
-    stop: &CancellationToken,
-    relay_stop: &CancellationToken,
-    notifier: &Notifier,
-    health: &Health,
-) -> Result<(), DaemonError> {
-    let early = tokio::select! {
-        ended = &mut apply => Some(applied(ended)),
-        ended = &mut relay => Some(relayed(ended)),
-        // Told to stop with the relay, it ends here only by a bug.
-        ended = &mut retention => Some(ended.map_err(|_| DaemonError::Ended("retention"))),
-        () = stop.cancelled() => None,
-    };
-    notifier.stopping();
-    health.stopping();
-    let ended = match early {
-        // A loop that ended by itself found something that needs a person.
-        Some(Err(error)) => Err(error),
-        Some(Ok(())) if !stop.is_cancelled() => Err(DaemonError::Ended("apply, relay or retention")),
-        Some(Ok(())) => Ok(()),
-        None => applied(apply.await),
-    };
-    stop.cancel();
-    relay_stop.cancel();
-    if let Err(error) = &ended {
-        error!(%error, "stopping");
-        return ended;
-    }
-    intake.await.map_err(|_| DaemonError::Ended("intake"))?;
-    if !retention.is_finished() {
-        retention.await.map_err(|_| DaemonError::Ended("retention"))?;
-    }
-    if relay.is_finished() { ended } else { relayed(relay.await) }
-}
-
-fn applied(ended: Result<Result<(), ApplyError>, tokio::task::JoinError>) -> Result<(), DaemonError> {
-    match ended {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(ApplyError::Store(error))) => Err(DaemonError::Store(error)),
-        Ok(Err(ApplyError::Order(differ))) => Err(differ.into()),
-        Err(_) => Err(DaemonError::Ended("apply")),
-    }
-}
-
-fn relayed(ended: Result<Result<(), StoreError>, tokio::task::JoinError>) -> Result<(), DaemonError> {
-    match ended {
-        Ok(ended) => ended.map_err(DaemonError::Store),
-        Err(_) => Err(DaemonError::Ended("relay")),
     }
 }

@@ -14,14 +14,14 @@ use crate::vitals::Verdict;
 
 /// `GET /livez`: whether all loops move. One that doesn't is mended by a restart.
 pub(super) async fn livez(State(site): State<Arc<Site>>) -> Response {
-    let liveness = site.progress.liveness(Instant::now());
+    let liveness = site.vitals.progress.liveness(Instant::now());
     told(liveness.status, &liveness)
 }
 
 /// `GET /readyz`: whether both servers are reached, the schema fits, and messages are consumed here or by the
 /// instance that this one stands by for.
 pub(super) async fn readyz(State(site): State<Arc<Site>>) -> Response {
-    let readiness = site.health.readiness();
+    let readiness = site.vitals.health.readiness();
     told(readiness.status, &readiness)
 }
 

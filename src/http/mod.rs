@@ -9,6 +9,7 @@ mod dashboard;
 mod gate;
 mod health;
 mod login;
+mod metrics;
 mod problem;
 mod server;
 
@@ -23,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::problem::{Kind, Problem};
 use crate::report::Reports;
-use crate::vitals::{Health, Progress};
+use crate::vitals::{Figures, Vitals};
 
 pub use dashboard::Live;
 pub use gate::Access;
@@ -37,10 +38,10 @@ pub struct Site {
     pub live: Live,
     /// Who is let in.
     pub access: Access,
-    /// What state the daemon's parts are in.
-    pub health: Health,
-    /// Whether its loops move.
-    pub progress: Progress,
+    /// How the process is doing.
+    pub vitals: Vitals,
+    /// What the ledger comes to, for those who scrape.
+    pub figures: Figures,
     /// How many reports may be downloaded at once: each keeps a connection to the database.
     pub downloads: Arc<Semaphore>,
     /// Set once the daemon stops: answers without an end must come to one.
@@ -54,7 +55,7 @@ pub fn openapi() -> serde_json::Value {
 
 fn routes(site: Arc<Site>) -> Router {
     let document = openapi();
-    let guarded = api::api().router().merge(dashboard::routes());
+    let guarded = api::api().router().route("/metrics", get(metrics::metrics)).merge(dashboard::routes());
     let open = Router::new()
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))

@@ -22,7 +22,7 @@ use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use super::problem::{Kind, Problem};
-use super::{Site, routes};
+use super::{Site, metrics, routes};
 
 /// Above what a person's browsers and a few programs open.
 const CONNECTIONS_MAX: usize = 256;
@@ -65,7 +65,8 @@ pub async fn serve(listener: TcpListener, site: Arc<Site>, stop: CancellationTok
     let watched = site.clone();
     tokio::spawn(async move { watched.live.watch(&watched.reports).await });
     let requests = Arc::new(Semaphore::new(REQUESTS_MAX));
-    let app = routes(site)
+    let app = routes(site.clone())
+        .layer(middleware::from_fn_with_state(site, metrics::count))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(to_the_end))
         .layer(middleware::from_fn(move |request, next| at_once(requests.clone(), request, next)))

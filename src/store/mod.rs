@@ -12,6 +12,7 @@ mod comparison;
 mod due;
 mod error;
 mod events;
+mod figures;
 mod history;
 mod inbox;
 mod load;

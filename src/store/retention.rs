@@ -31,6 +31,15 @@ pub enum Removable {
 impl Removable {
     /// Everything that can be removed.
     pub const ALL: [Removable; 3] = [Removable::Inbox, Removable::ParkedDone, Removable::Notices];
+
+    /// Its name, as the settings say it without `_days`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Removable::Inbox => "inbox",
+            Removable::ParkedDone => "parked_done",
+            Removable::Notices => "notices",
+        }
+    }
 }
 
 /// What retention has removed so far.

@@ -107,7 +107,7 @@ struct Known {
 }
 
 impl Part {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Part::Intake => "intake",
             Part::Ledger => "ledger",
@@ -135,7 +135,7 @@ impl Doing {
     }
 
     /// Its name for programs.
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Doing::StandingBy => "standing_by",
             other => other.as_str(),

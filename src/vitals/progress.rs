@@ -1,6 +1,7 @@
 //! Whether the daemon's loops are moving. A process can be alive and get nothing done; a watchdog that is
 //! fed by a timer alone would never notice.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,12 @@ struct Tracked {
     name: &'static str,
     limit: Duration,
     last_beat: Instant,
+}
+
+impl Tracked {
+    fn silent_for(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.last_beat)
+    }
 }
 
 /// One loop's way to say that it moves. Dropping it takes the loop off the list, as one that has ended.
@@ -59,10 +66,19 @@ impl Progress {
 
     /// The loops that have been silent for longer than their limit at `now`, in the order of registration.
     pub fn stuck(&self, now: Instant) -> Vec<Stuck> {
-        let silent_for = |tracked: &Tracked| now.saturating_duration_since(tracked.last_beat);
         let loops = locked(&self.loops);
-        let late = loops.iter().filter(|tracked| silent_for(tracked) > tracked.limit);
-        late.map(|tracked| Stuck { name: tracked.name, silent_for: silent_for(tracked) }).collect()
+        let late = loops.iter().filter(|tracked| tracked.silent_for(now) > tracked.limit);
+        late.map(|tracked| Stuck { name: tracked.name, silent_for: tracked.silent_for(now) }).collect()
+    }
+
+    /// For how long each loop has been silent at `now`. Of several loops with one name, the most silent counts.
+    pub fn silence(&self, now: Instant) -> BTreeMap<&'static str, Duration> {
+        let mut silence = BTreeMap::new();
+        for tracked in &*locked(&self.loops) {
+            let longest: &mut Duration = silence.entry(tracked.name).or_default();
+            *longest = (*longest).max(tracked.silent_for(now));
+        }
+        silence
     }
 }
 
@@ -170,6 +186,7 @@ mod tests {
         let second = progress.register_at("connection", LIMIT, start);
         first.beat_at(start + LIMIT);
         assert_eq!(progress.stuck(start + LIMIT + MOMENT).len(), 1);
+        assert_eq!(progress.silence(start + LIMIT), [("connection", LIMIT)].into());
         drop(second);
         assert_eq!(progress.stuck(start + LIMIT + MOMENT), []);
     }

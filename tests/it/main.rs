@@ -14,6 +14,7 @@ mod events;
 mod faults;
 mod last_mile;
 mod model;
+mod monitoring;
 mod proxy;
 mod retention;
 mod sandbox;

@@ -57,6 +57,27 @@ async fn an_acknowledgement_covers_all_deliveries_before_it_and_none_after() {
 }
 
 #[tokio::test]
+async fn how_much_waits_is_seen_over_the_consumers_connection_and_a_refusal_leaves_it_consuming() {
+    let settings = BrokerSettings { prefetch: 1, ..settings() };
+    let mut consumer = Consumer::connect(&settings).await.unwrap();
+    publish_inbound(&settings, &messages(3)).await;
+    let first = next(&mut consumer).await;
+    // The first is in hand.
+    assert_eq!(consumer.queue.look().await.unwrap(), QueueDepth { ready: 2, consumers: 1 });
+    let mut stands_by = Consumer::connect(&settings).await.unwrap();
+    assert_eq!(stands_by.queue.look().await.unwrap(), QueueDepth { ready: 2, consumers: 1 });
+    consumer.acknowledger.acknowledge_through(first.tag).await.unwrap();
+    assert_eq!(id(&next(&mut consumer).await), "m-1");
+
+    delete_queue(&settings.queue).await;
+    let error = consumer.queue.look().await.unwrap_err();
+    assert!(matches!(error, BrokerError::Missing { .. }), "{error}");
+    assert!(consumer.acknowledger.health().is_connected());
+    let again = consumer.queue.look().await.unwrap_err();
+    assert!(matches!(again, BrokerError::Missing { .. }), "asked on a new channel: {again}");
+}
+
+#[tokio::test]
 async fn what_a_closed_consumer_had_prefetched_goes_back_in_order() {
     let settings = BrokerSettings { prefetch: 10, ..settings() };
     let mut consumer = Consumer::connect(&settings).await.unwrap();

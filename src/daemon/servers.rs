@@ -1,0 +1,39 @@
+//! How the servers are reached, by the settings.
+
+use std::time::Duration;
+
+use crate::broker::{self, BrokerSettings};
+use crate::config::{Config, ConfigError, Topology};
+use crate::store::StoreSettings;
+
+/// The apply loop, the relay, retention, and one for looking.
+const CONNECTIONS_MAX: u32 = 4;
+
+impl Config {
+    /// How to reach the ledger as the daemon's role.
+    pub fn store_settings(&self) -> StoreSettings {
+        StoreSettings {
+            url: self.database.url.expose().to_owned().into(),
+            schema: self.database.schema.clone(),
+            statement_timeout: Duration::from_secs(self.database.statement_timeout_s.into()),
+            lock_timeout: Duration::from_secs(self.database.lock_timeout_s.into()),
+            connections_max: CONNECTIONS_MAX,
+        }
+    }
+
+    /// How to reach the broker, and what is used there.
+    pub fn broker_settings(&self) -> Result<BrokerSettings, ConfigError> {
+        Ok(BrokerSettings {
+            url: self.broker.url()?.expose().to_owned().into(),
+            inbound_exchange: self.broker.inbound_exchange.clone(),
+            queue: self.broker.queue.clone(),
+            events_exchange: self.broker.events_exchange.clone(),
+            topology: match self.broker.topology {
+                Topology::Declare => broker::Topology::Declare,
+                Topology::Check => broker::Topology::Check,
+            },
+            // Two maximal batches: one commits while the next gathers.
+            prefetch: self.batch.messages_max.saturating_mul(2),
+        })
+    }
+}
