@@ -57,68 +57,13 @@ say "building creditd"
 if [[ $profile == release ]]; then cargo build --locked --release; else cargo build --locked; fi
 creditd=$(target_directory)/$profile/creditd
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/creditd-demo-XXXXXX")
-# Root's servers run as other users, who must get through to their own directories.
-chmod 711 "$work"
-sandbox='' daemon=''
-# shellcheck disable=SC2317 # called by the trap
-finish() {
-    if [[ -n $daemon || -n $sandbox ]]; then say "stopping"; fi
-    end_process "$daemon"
-    end_process "$sandbox"
-    rm -rf "$work"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM HUP
-
-# In a session of its own, so that Ctrl-C leaves the order of stopping to `finish`; ended if this script is
-# killed.
-in_background() { exec setsid setpriv --pdeathsig TERM -- "$@"; }
-
-fail_with_log() {
-    complain "$1; its last lines:"
-    tail -n 20 "$2" >&2
-    exit 1
-}
-
-say "starting a private PostgreSQL and RabbitMQ"
-in_background "$creditd" sandbox --directory "$work/sandbox" --env-file "$work/env" \
-    >"$work/sandbox.log" 2>&1 </dev/null &
-sandbox=$!
-until [[ -e $work/env ]]; do
-    kill -0 "$sandbox" 2>/dev/null || fail_with_log "the sandbox didn't start" "$work/sandbox.log"
-    sleep 0.1
-done
-# shellcheck source=/dev/null
-. "$work/env"
-
-say "making the ledger"
-"$creditd" migrate
-
+make_work demo
+say "starting a private PostgreSQL and RabbitMQ, and making the ledger"
+start_servers
 say "starting the daemon"
-in_background "$creditd" run >"$work/creditd.log" 2>&1 </dev/null &
-daemon=$!
-
-# Its queue exists once the daemon consumes; before, messages would go nowhere.
-until grep -q consuming "$work/creditd.log"; do
-    kill -0 "$daemon" 2>/dev/null || fail_with_log "the daemon didn't start" "$work/creditd.log"
-    sleep 0.1
-done
-
+start_daemon
 say "publishing the projects of several agencies (seed $seed, $projects projects)"
-before=$(messages_decided)
-"$creditd" sandbox publish --seed "$seed" --projects "$projects" | tee "$work/published"
-published=$(sed -n 's/^published \([0-9]*\) messages$/\1/p' "$work/published")
-
-say "waiting until all is decided and all events are out"
-while true; do
-    kill -0 "$daemon" 2>/dev/null || fail_with_log "the daemon ended" "$work/creditd.log"
-    waiting=$((before + published - $(messages_decided)))
-    unpublished=$(events_unpublished)
-    printf '%s messages wait, %s events are to be published\n' "$waiting" "$unpublished"
-    if ((waiting <= 0 && unpublished == 0)); then break; fi
-    sleep 1
-done
+publish --seed "$seed" --projects "$projects"
 
 say "organizations and their pools"
 "$creditd" organization list
@@ -154,8 +99,8 @@ In another shell:
     creditd explain project P-00001
     creditd explain message /projects P-00001-2
     creditd sandbox publish --seed $seed --projects $projects     # all duplicates: nothing changes
-The daemon's log is in $work/creditd.log
+The daemon's log is in $work/daemon.log
 TEXT
-    wait "$daemon" || fail_with_log "the daemon ended" "$work/creditd.log"
+    wait "${background[daemon]}" || require_running daemon
 fi
 exit "$verified"

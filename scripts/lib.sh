@@ -71,6 +71,28 @@ require_promtool() {
     install_packages "${missing[@]}"
 }
 
+# Chromium and the program that drives it, for what people see of the dashboard.
+require_browser() {
+    local missing=()
+    command -v chromium >/dev/null || missing+=(chromium)
+    command -v chromedriver >/dev/null || missing+=(chromium-driver)
+    install_packages "${missing[@]}"
+    CHROMIUM=$(command -v chromium) CHROMEDRIVER=$(command -v chromedriver)
+    export CHROMIUM CHROMEDRIVER
+}
+
+# Python that can make environments of its own, new enough for the tools of the web's tests.
+require_python() {
+    local missing=()
+    command -v python3 >/dev/null || missing+=(python3)
+    python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+    install_packages "${missing[@]}"
+    if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+        complain "$(python3 --version) is too old: the web's tests need 3.11 or newer; install a newer python3"
+        exit 3
+    fi
+}
+
 # Installs what is missing of Debian's packages; nothing is started or enabled by it, no database cluster made.
 # What the machine already runs stays as it is. Ends with 3 and the line to run where that takes rights.
 install_packages() {
@@ -165,15 +187,105 @@ end_process() {
     wait "$process" 2>/dev/null || true
 }
 
+# --- A ledger of this script's own --------------------------------------------------------------------------
+
+# Where its servers' files and all logs are.
+work=''
+# The program under test, which the script sets.
+creditd=''
+# What `in_background` started: process by name, and the names in their order.
+declare -A background=()
+background_names=()
+
+# Makes the directory. When this script ends, so does all that it started, the last first.
+make_work() {
+    work=$(mktemp -d "${TMPDIR:-/tmp}/creditd-$1-XXXXXX")
+    # Root's servers run as other users, who must get through to their own directories.
+    chmod 711 "$work"
+    trap end_work EXIT
+    trap 'exit 130' INT TERM HUP
+}
+
+end_work() {
+    local place
+    if ((${#background_names[@]} > 0)); then complain "stopping what was started"; fi
+    for ((place = ${#background_names[@]} - 1; place >= 0; place--)); do
+        end_process "${background[${background_names[place]}]}"
+    done
+    rm -rf "$work"
+}
+
+# in_background NAME COMMAND...: what it prints goes to NAME.log. In a session of its own, so that Ctrl-C leaves the
+# order of stopping to `end_work`; ended if this script is killed.
+in_background() {
+    local name=$1
+    shift
+    setsid setpriv --pdeathsig TERM -- "$@" >"$work/$name.log" 2>&1 </dev/null &
+    background[$name]=$!
+    background_names+=("$name")
+}
+
+# Ends this script unless what was started under that name still runs.
+require_running() {
+    if kill -0 "${background[$1]}" 2>/dev/null; then return; fi
+    complain "the $1 ended; its last lines:"
+    tail -n 20 "$work/$1.log" >&2
+    exit 1
+}
+
+# wait_for_log NAME TEXT: until the process of that name has said so.
+wait_for_log() {
+    until grep -q -- "$2" "$work/$1.log"; do
+        require_running "$1"
+        sleep 0.1
+    done
+}
+
+# Private servers, and how to reach them in the environment; then the ledger's schema.
+start_servers() {
+    in_background sandbox "$creditd" sandbox --directory "$work/sandbox" --env-file "$work/env"
+    until [[ -e $work/env ]]; do
+        require_running sandbox
+        sleep 0.1
+    done
+    # shellcheck disable=SC1091 # it was written just now
+    . "$work/env"
+    "$creditd" migrate
+}
+
+# The daemon. Its queue exists once it consumes; before, messages would go nowhere.
+start_daemon() {
+    in_background daemon "$creditd" run
+    wait_for_log daemon consuming
+}
+
+# publish ARGUMENT...: what `creditd sandbox publish` takes. Waits until all is decided and all events are out.
+publish() {
+    local before published waiting unpublished
+    before=$(messages_decided)
+    "$creditd" sandbox publish "$@" | tee "$work/published" || return
+    published=$(sed -n 's/^published \([0-9]*\) messages$/\1/p' "$work/published")
+    say "waiting until all is decided and all events are out"
+    while true; do
+        require_running daemon
+        waiting=$((before + published - $(messages_decided)))
+        unpublished=$(events_unpublished)
+        printf '%s messages wait, %s events are to be published\n' "$waiting" "$unpublished"
+        if ((waiting <= 0 && unpublished == 0)); then return; fi
+        sleep 1
+    done
+}
+
 # --- Looking into a ledger ---------------------------------------------------------------------------------
 
 ask_ledger() { psql --no-psqlrc --quiet "$CREDITD__DATABASE__OWNER_URL" "$@"; }
 ask_ledger_for() { ask_ledger --tuples-only --no-align --command "$1"; }
 
-# How many deliveries of messages have an outcome. Those that could not be decoded are in no inbox row.
+# How many deliveries of messages have an outcome. The ledger's own inputs are none; what could not be decoded is in
+# no inbox row.
 messages_decided() {
     ask_ledger_for "SELECT
-        (SELECT coalesce(sum(deliveries + conflicts), 0) FROM creditd.inbox WHERE source <> 'creditd/settings')
+        (SELECT coalesce(sum(deliveries + conflicts), 0) FROM creditd.inbox WHERE source NOT LIKE 'creditd/%')
       + (SELECT coalesce(sum(deliveries), 0) FROM creditd.parked
           WHERE NOT EXISTS (SELECT FROM creditd.inbox WHERE (inbox.source, id) = (parked.source, message_id)))"
 }

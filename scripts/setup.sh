@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what is missing of the server packages that the sandbox runs, of Node, which the contract's files are
-# checked with, and of Prometheus, whose promtool checks metrics and alert rules. Nothing is started or enabled.
+# Installs what is missing of the server packages that the sandbox runs, and of what the tests of other things than
+# code take: Node for the contract's files, Chromium and Python for the API and the dashboard, Prometheus' promtool
+# for metrics and alert rules. Nothing is started or enabled.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/lib.sh
@@ -8,4 +9,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 require_servers
 require_node
+require_browser
+require_python
 require_promtool

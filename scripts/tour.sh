@@ -18,37 +18,11 @@ esac
 require_toolchain
 require_servers
 cargo build --locked --quiet
-program=$(target_directory)/debug/creditd
+creditd=$(target_directory)/debug/creditd
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/creditd-tour-XXXXXX")
-chmod 711 "$work"
-sandbox='' daemon=''
-# shellcheck disable=SC2317 # called by the trap
-finish() {
-    end_process "$daemon"
-    end_process "$sandbox"
-    rm -rf "$work"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM HUP
-in_background() { exec setsid setpriv --pdeathsig TERM -- "$@"; }
-
-in_background "$program" sandbox --directory "$work/sandbox" --env-file "$work/env" \
-    >"$work/sandbox.log" 2>&1 </dev/null &
-sandbox=$!
-until [[ -e $work/env ]]; do
-    kill -0 "$sandbox" 2>/dev/null || { tail "$work/sandbox.log" >&2; exit 1; }
-    sleep 0.1
-done
-# shellcheck disable=SC1091 # it was written just now
-. "$work/env"
-"$program" migrate >/dev/null
-in_background "$program" run >"$work/creditd.log" 2>&1 </dev/null &
-daemon=$!
-until grep -q consuming "$work/creditd.log"; do
-    kill -0 "$daemon" 2>/dev/null || { tail "$work/creditd.log" >&2; exit 1; }
-    sleep 0.1
-done
+make_work tour
+start_servers >/dev/null
+start_daemon
 
 # Who gives the commands.
 unset SUDO_USER
@@ -66,7 +40,7 @@ creditd() {
         expected=$1
         shift
     fi
-    output=$("$program" "$@" 2>&1) || status=$?
+    output=$("$creditd" "$@" 2>&1) || status=$?
     shown=creditd
     for argument in "$@"; do
         if [[ $argument =~ [^A-Za-z0-9_.:=/@-] ]]; then argument=\"$argument\"; fi
@@ -90,8 +64,8 @@ upstream() {
         last=$id
     done
     printf '%s' "$lines" >"$work/events.jsonl"
-    "$program" sandbox publish --file "$work/events.jsonl" >/dev/null
-    until "$program" explain message /projects "$last" >/dev/null 2>&1; do sleep 0.1; done
+    "$creditd" sandbox publish --file "$work/events.jsonl" >/dev/null
+    until "$creditd" explain message /projects "$last" >/dev/null 2>&1; do sleep 0.1; done
     tell '' '```json'
     sed 's/.*"type":"\([a-z_.]*\)\.v1".*"data":\(.*\)}$/\1  \2/' "$work/events.jsonl" >>"$page"
     tell '```' ''
@@ -171,7 +145,7 @@ creditd 1 account set stills --allocation 40
 tell '## A hold that nobody ends'
 tell ''
 tell 'The lookbook was delivered on the third of last month, and nobody has finalized it. After 30 days in that status (`lifecycle.statuses`) a hold is stale, and the account is told once.'
-wait_for '"$program" alert list | grep -q hold_stale'
+wait_for '"$creditd" alert list | grep -q hold_stale'
 creditd alert list --account stills
 tell 'Nothing is released by itself. Somebody decides:'
 creditd hold release lookbook --reason "the client never signed; billed by hand"

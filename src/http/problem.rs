@@ -129,7 +129,6 @@ impl From<ReadError> for Problem {
             ReadError::Unknown { .. } => Self::new(Kind::Unknown, error.to_string()),
             ReadError::OutOfScope(_) => Self::new(Kind::OutOfScope, error.to_string()),
             ReadError::Refused(why) => Self::new(Kind::Refused, why),
-            ReadError::Wrong(why) => Self::new(Kind::BadRequest, why),
             // Which server, and why, is the operator's to know: /readyz and the log tell.
             ReadError::Away(_) => {
                 Self::new(Kind::Unavailable, "the ledger can't be reached at present; ask again soon")

@@ -27,9 +27,6 @@ pub enum ReadError {
     /// It would have taken longer than a statement may.
     #[error("the ledger took too long to answer: {0}")]
     TooSlow(StoreError),
-    /// What was asked can't be, and why.
-    #[error("{0}")]
-    Wrong(String),
     /// A mistake of this program, or of what is in the ledger.
     #[error("{0}")]
     Failed(String),
@@ -59,8 +56,9 @@ impl From<ReportError> for ReadError {
         match error {
             ReportError::Store(error) => error.into(),
             ReportError::UnknownAccount(id) => unknown("account", id.as_str()),
-            ReportError::NoTime { .. } | ReportError::TooManyDays { .. } => Self::Wrong(error.to_string()),
-            ReportError::UnknownZone(_) => Self::Refused(error.to_string()),
+            ReportError::NoTime { .. } | ReportError::TooManyDays { .. } | ReportError::UnknownZone(_) => {
+                Self::Refused(error.to_string())
+            }
             ReportError::Flaw(_) => Self::Failed(error.to_string()),
         }
     }

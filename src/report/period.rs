@@ -16,6 +16,10 @@ use crate::store::{Snapshot, Stretch};
 
 /// The years that days and months may be of: beyond lies no ledger, and not far beyond the calendar's ends.
 const YEARS: std::ops::RangeInclusive<i32> = 1970..=9000;
+/// The same years, as the patterns of the published schemas have them.
+const MONTH: &str = "^(19[7-9][0-9]|[2-8][0-9]{3}|9000)-(0[1-9]|1[0-2])$";
+const DAY: &str = "^(19[7-9][0-9]|[2-8][0-9]{3}|9000)-[0-9]{2}-[0-9]{2}$";
+const DAY_AND_TIME: &str = "^(19[7-9][0-9]|[2-8][0-9]{3}|9000)-[0-9]{2}-[0-9]{2}[Tt]";
 /// What only PostgreSQL knows of a time zone.
 impl Zone {
     fn known<T>(&self, found: Option<T>) -> Result<T, ReportError> {
@@ -81,7 +85,10 @@ impl Day {
 /// to its last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-#[schemars(with = "String")]
+#[schemars(with = "String", extend("anyOf" = [
+    {"format": "date", "pattern": DAY},
+    {"format": "date-time", "pattern": DAY_AND_TIME},
+]))]
 pub enum Border {
     /// A point in time; as an end, the first one that no longer counts.
     Time(Timestamp),
@@ -174,7 +181,7 @@ async fn begin(
 /// A month of a calendar, written `2026-03`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String", extend("pattern" = r"^\d{4}-\d{2}$"))]
+#[schemars(with = "String", extend("pattern" = MONTH))]
 pub struct Month {
     year: i32,
     month: CalendarMonth,

@@ -1,16 +1,24 @@
 //! What paths and queries may say.
 
 use std::fmt;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::report::Page;
 
+/// What ids look like, that of a pool too, which is `pool:` and its organization's. What doesn't is no id of anything.
+pub(super) const ID: &str = "^[A-Za-z0-9._:@/-]{1,69}$";
+/// The longest of them.
+const ID_CHARS_MAX: usize = 69;
+
 /// The account that is asked about.
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct AccountPath {
     /// Its id; a pool's is `pool:` and its organization's id. A slash in it is `%2F`.
+    #[schemars(regex(pattern = ID))]
     pub(super) account_id: String,
 }
 
@@ -18,6 +26,7 @@ pub(super) struct AccountPath {
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct OrganizationPath {
     /// Its id. A slash in it is `%2F`.
+    #[schemars(regex(pattern = ID))]
     pub(super) organization_id: String,
 }
 
@@ -37,10 +46,7 @@ impl Default for Limit {
 
 impl<'de> Deserialize<'de> for Limit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let number = text.parse().ok().filter(|number| (1..=ITEMS_MAX).contains(number));
-        let expected = || de::Error::custom(format_args!("expected a whole number from 1 to {ITEMS_MAX}"));
-        number.map(Self).ok_or_else(expected)
+        whole_number(deserializer, &(1..=ITEMS_MAX)).map(Self)
     }
 }
 
@@ -50,19 +56,41 @@ impl Limit {
     }
 }
 
-/// The key of the last item of the page before, as `next` gave it.
+/// The sequence of the last entry of the page before, as `next` gave it.
+#[derive(Clone, Copy, Debug, JsonSchema)]
+#[schemars(inline)]
+pub(super) struct Sequence(#[schemars(range(min = 0))] pub(super) i64);
+
+impl<'de> Deserialize<'de> for Sequence {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        whole_number(deserializer, &(0..=i64::MAX)).map(Self)
+    }
+}
+
+/// A number of a query, which is a text as all that stands there.
+pub(super) fn whole_number<'de, D, N>(deserializer: D, range: &RangeInclusive<N>) -> Result<N, D::Error>
+where
+    D: Deserializer<'de>,
+    N: FromStr + PartialOrd + fmt::Display,
+{
+    let text = String::deserialize(deserializer)?;
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    let (least, most) = (range.start(), range.end());
+    let expected = || de::Error::custom(format_args!("expected a whole number from {least} to {most}"));
+    number.ok_or_else(expected)
+}
+
+/// The key of the last item of the page before, as `next` gave it: an id.
 #[derive(Clone, Debug, JsonSchema)]
 #[schemars(inline)]
-pub(super) struct Key(#[schemars(length(max = 100), regex(pattern = "^[!-~]*$"))] String);
-
-/// Longer than any id.
-const KEY_CHARS_MAX: usize = 100;
+pub(super) struct Key(#[schemars(regex(pattern = ID))] String);
 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let is_key = text.len() <= KEY_CHARS_MAX && text.chars().all(|c| c.is_ascii_graphic());
-        let expected = || de::Error::custom("expected what `next` of the page before says");
+        let is_of_ids = |c: char| c.is_ascii_alphanumeric() || "._:@/-".contains(c);
+        let is_key = (1..=ID_CHARS_MAX).contains(&text.len()) && text.chars().all(is_of_ids);
+        let expected = || de::Error::custom("expected an id, such as `next` of the page before says");
         is_key.then_some(Self(text)).ok_or_else(expected)
     }
 }

@@ -95,10 +95,10 @@ impl Api {
             let (mut parts, body) = request.into_parts();
             let path = Path::from_request_parts(&mut parts, &()).await.map(|Path(path)| path);
             let path = path.map_err(|rejection| wrong_path(&rejection))?;
-            let headers = parts.headers.clone();
             let asked = Json::from_request(Request::from_parts(parts, body), &()).await;
             let Json(asked) = asked.map_err(|rejection| wrong_body(&rejection))?;
-            answer(&site, visitor, &headers, |reading| read(reading, path, asked)).await
+            // Only what a GET has answered may be known already (RFC 9110, 13.1.2).
+            answer(&site, visitor, &HeaderMap::new(), |reading| read(reading, path, asked)).await
         };
         let operation = Operation::asking::<P, B, A>("post", path, about);
         self.with(path, post(handler), operation)

@@ -43,7 +43,37 @@ pub(in crate::http) struct Operation {
     method: &'static str,
     path: &'static str,
     about: About,
-    describe: Box<dyn Fn(&mut SchemaGenerator) -> Described + Send + Sync>,
+    describe: Box<dyn Fn(&mut Schemas) -> Described + Send + Sync>,
+}
+
+/// Where the schemas of named types come from. What is read may lack more than what is written.
+struct Schemas {
+    read: SchemaGenerator,
+    written: SchemaGenerator,
+}
+
+impl Schemas {
+    fn new() -> Self {
+        let settings = SchemaSettings::draft2020_12().with(|settings| {
+            settings.definitions_path = "/components/schemas".into();
+            settings.meta_schema = None;
+        });
+        Self { read: settings.clone().into_generator(), written: settings.for_serialize().into_generator() }
+    }
+
+    /// All named types that were met.
+    fn take(mut self) -> Map<String, Value> {
+        let mut all = self.written.take_definitions(true);
+        for (name, schema) in self.read.take_definitions(true) {
+            let other = all.insert(name.clone(), schema.clone());
+            // One name in the document can mean but one thing.
+            assert!(
+                other.is_none_or(|other| other == schema),
+                "{name} is read and written in different ways"
+            );
+        }
+        all
+    }
 }
 
 /// What the types of an endpoint say.
@@ -62,11 +92,11 @@ impl Operation {
         path: &'static str,
         about: About,
     ) -> Self {
-        let describe = |schemas: &mut SchemaGenerator| Described {
-            path: P::json_schema(schemas),
-            query: Some(Q::json_schema(schemas)),
+        let describe = |schemas: &mut Schemas| Described {
+            path: P::json_schema(&mut schemas.read),
+            query: Some(Q::json_schema(&mut schemas.read)),
             body: None,
-            answers: vec![("application/json", schemas.subschema_for::<A>())],
+            answers: vec![("application/json", schemas.written.subschema_for::<A>())],
         };
         Self { method, path, about, describe: Box::new(describe) }
     }
@@ -77,11 +107,11 @@ impl Operation {
         path: &'static str,
         about: About,
     ) -> Self {
-        let describe = |schemas: &mut SchemaGenerator| Described {
-            path: P::json_schema(schemas),
+        let describe = |schemas: &mut Schemas| Described {
+            path: P::json_schema(&mut schemas.read),
             query: None,
-            body: Some(schemas.subschema_for::<B>()),
-            answers: vec![("application/json", schemas.subschema_for::<A>())],
+            body: Some(schemas.read.subschema_for::<B>()),
+            answers: vec![("application/json", schemas.written.subschema_for::<A>())],
         };
         Self { method, path, about, describe: Box::new(describe) }
     }
@@ -92,16 +122,16 @@ impl Operation {
         media_type: &'static str,
         about: About,
     ) -> Self {
-        let describe = move |schemas: &mut SchemaGenerator| Described {
-            path: P::json_schema(schemas),
-            query: Some(Q::json_schema(schemas)),
+        let describe = move |schemas: &mut Schemas| Described {
+            path: P::json_schema(&mut schemas.read),
+            query: Some(Q::json_schema(&mut schemas.read)),
             body: None,
-            answers: vec![(media_type, schemas.subschema_for::<A>())],
+            answers: vec![(media_type, schemas.written.subschema_for::<A>())],
         };
         Self { method: "get", path, about, describe: Box::new(describe) }
     }
 
-    fn document(&self, schemas: &mut SchemaGenerator) -> Value {
+    fn document(&self, schemas: &mut Schemas) -> Value {
         let described = (self.describe)(schemas);
         let mut parameters = parameters("path", &described.path);
         parameters.extend(described.query.iter().flat_map(|query| self::parameters("query", query)));
@@ -183,17 +213,13 @@ fn parameters(place: &str, schema: &Schema) -> Vec<Value> {
 
 /// The document.
 pub(super) fn document(operations: &[Operation]) -> Value {
-    let settings = SchemaSettings::draft2020_12().with(|settings| {
-        settings.definitions_path = "/components/schemas".into();
-        settings.meta_schema = None;
-    });
-    let mut schemas = settings.into_generator();
+    let mut schemas = Schemas::new();
     let mut paths = Map::new();
     for operation in operations {
         let methods = paths.entry(operation.path).or_insert_with(|| json!({}));
         methods[operation.method] = operation.document(&mut schemas);
     }
-    let problem = schemas.subschema_for::<Details>();
+    let problem = schemas.written.subschema_for::<Details>();
     let mut document = json!({
         "openapi": OPENAPI,
         "jsonSchemaDialect": DIALECT,
@@ -214,7 +240,7 @@ pub(super) fn document(operations: &[Operation]) -> Value {
                 },
             },
             "responses": responses(&problem),
-            "schemas": schemas.take_definitions(true),
+            "schemas": schemas.take(),
         },
     });
     join_lines(&mut document["components"]["schemas"]);

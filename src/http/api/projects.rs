@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::arguments::{AccountPath, Key, Limit, page};
+use super::arguments::{AccountPath, ID, Key, Limit, page};
 use super::endpoint::{Answering, Api, Nothing};
 use super::openapi::About;
 use crate::ledger::project::State;
@@ -28,6 +28,7 @@ struct ProjectsQuery {
 #[derive(Deserialize, JsonSchema)]
 struct ProjectPath {
     /// Its id. A slash in it is `%2F`.
+    #[schemars(regex(pattern = ID))]
     project_id: String,
 }
 

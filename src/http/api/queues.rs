@@ -1,9 +1,9 @@
 //! What waits, and what would unblock it.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer};
 
-use super::arguments::AccountPath;
+use super::arguments::{AccountPath, whole_number};
 use super::endpoint::{Answering, Api, Nothing};
 use super::openapi::About;
 use crate::report::{QueueReport, Reading};
@@ -24,10 +24,7 @@ impl Default for Claims {
 
 impl<'de> Deserialize<'de> for Claims {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let number = text.parse().ok().filter(|number| (1..=CLAIMS_MAX).contains(number));
-        let expected = || de::Error::custom(format_args!("expected a whole number from 1 to {CLAIMS_MAX}"));
-        number.map(Self).ok_or_else(expected)
+        whole_number(deserializer, &(1..=CLAIMS_MAX)).map(Self)
     }
 }
 

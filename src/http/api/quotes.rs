@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
+use serde_json::Number;
 
 use super::arguments::AccountPath;
 use super::endpoint::{Answering, Api};
@@ -23,11 +24,16 @@ const TYPE_CHARS_MAX: usize = 64;
 /// A brief: what is to be made, or what it costs.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [
+    {"required": ["deliverables"], "properties": {"deliverables": {"type": "array"}, "credits": {"type": "null"}}},
+    {"required": ["credits"], "properties": {"credits": {"type": "integer"}, "deliverables": {"type": "null"}}},
+]))]
 pub(in crate::http) struct Brief {
     /// What is to be made, each type with how many.
     #[schemars(length(min = 1, max = 1000))]
     pub(in crate::http) deliverables: Option<Vec<Piece>>,
     /// What it costs in credits, where no price list is to say so.
+    #[serde(default, deserialize_with = "whole_if_any")]
     #[schemars(range(min = 0, max = 1_000_000_000_000_i64))]
     pub(in crate::http) credits: Option<i64>,
 }
@@ -38,9 +44,10 @@ pub(in crate::http) struct Brief {
 pub(in crate::http) struct Piece {
     /// What.
     #[serde(rename = "type")]
-    #[schemars(length(min = 1, max = 64))]
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[^\x00-\x1f\x7f-\x9f]*$"))]
     pub(in crate::http) piece_type: String,
     /// How many pieces.
+    #[serde(deserialize_with = "whole")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(in crate::http) quantity: i64,
 }
@@ -60,6 +67,19 @@ fn quote(reading: &mut Reading, path: AccountPath, brief: Brief) -> Answering<'_
         let price = brief.price().map_err(|wrong| Problem::new(Kind::BadRequest, wrong))?;
         Ok(reading.quote(&path.account_id, &price).await?.into())
     })
+}
+
+/// A whole number, as JSON Schema has it: 5.0 is one.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let number = Number::deserialize(deserializer)?.to_string();
+    let digits = number.strip_suffix(".0").unwrap_or(&number);
+    digits.parse().map_err(|_| de::Error::custom(format_args!("found {number}, expected a whole number")))
+}
+
+fn whole_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    #[derive(Deserialize)]
+    struct Whole(#[serde(deserialize_with = "whole")] i64);
+    Ok(Option::<Whole>::deserialize(deserializer)?.map(|Whole(number)| number))
 }
 
 impl Brief {

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 use tracing::error;
 
-use super::arguments::{AccountPath, Key, Limit};
+use super::arguments::{AccountPath, Key, Limit, Sequence};
 use super::endpoint::{Answer, Answering, Api, wrong_path, wrong_query};
 use super::openapi::{About, LOG_NUMBER, Operation};
 use crate::http::Site;
@@ -89,8 +89,7 @@ struct EntriesQuery {
     #[serde(default)]
     order: Age,
     /// What `next` of the page before says: the sequence of its last entry.
-    #[schemars(range(min = 0))]
-    after: Option<i64>,
+    after: Option<Sequence>,
     /// At most so many items: 100 where it isn't said.
     #[serde(default)]
     limit: Limit,
@@ -190,6 +189,7 @@ fn entries(
 ) -> Answering<'_, Listed<UsageLine>> {
     Box::pin(async move {
         let EntriesQuery { order, after, limit } = query;
+        let after = after.map(|Sequence(after)| after);
         let newest_first = order == Age::Newest;
         let (sequence, page) = reading.entries(&path.account_id, after, newest_first, limit.count()).await?;
         Ok(Answer::at(sequence, page))
@@ -216,7 +216,7 @@ fn projects(reading: &mut Reading, path: AccountPath, query: ProjectsQuery) -> A
             (Order::Largest, None) => reading.usage_of_largest(&path.account_id, period, limit).await?,
             (Order::Largest, Some(_)) => {
                 let what = "after: the largest come in one page alone; leave it out, or ask for order=id";
-                return Err(Problem::new(Kind::BadRequest, what));
+                return Err(Problem::new(Kind::Refused, what));
             }
         };
         Ok(told.into())

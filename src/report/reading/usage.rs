@@ -38,7 +38,7 @@ impl Reading {
         after: Option<&str>,
         limit: i64,
     ) -> Result<ProjectsUsage, ReadError> {
-        let wrong = |error| ReadError::Wrong(format!("after: {error}"));
+        let wrong = |error| ReadError::Refused(format!("after: {error}"));
         let after = after.map(ProjectId::parse).transpose().map_err(wrong)?;
         self.usage_in_order(account, period, UsageOrder::ById(after), limit).await
     }
