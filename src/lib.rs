@@ -3,7 +3,7 @@
 //!
 //! The way of a message: [`broker`] delivers it, [`contract`] decodes it, [`store`] loads what it touches,
 //! [`ledger`] decides, [`store`] saves, [`broker`] acknowledges; then the relay in [`daemon`] publishes what
-//! was written.
+//! was written. How all of it is doing is kept in [`vitals`].
 //!
 //! [`access`] knows who may see what of it.
 //!

@@ -193,7 +193,7 @@ impl Apply {
             }
             // The next batch, or the next look, waits for a server that is away.
             Err(ApplyError::Store(error)) if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) => {
-                self.health.waiting(Part::Ledger, &error);
+                self.without_database(&error);
                 Ok(())
             }
             Err(error) => Err(error),
@@ -365,12 +365,17 @@ impl Apply {
         }
     }
 
-    /// Waits before another try. Says whether there is any point in one.
-    async fn wait(&self, error: &StoreError, backoff: &mut Backoff, over: &CancellationToken) -> bool {
+    /// Tells that the database is away or did not let a transaction through; it is tried again.
+    fn without_database(&self, error: &StoreError) {
         self.health.waiting(Part::Ledger, error);
         if error.is_away() {
             self.metrics.messages.reconnecting(Server::Postgresql, Part::Ledger);
         }
+    }
+
+    /// Waits before another try. Says whether there is any point in one.
+    async fn wait(&self, error: &StoreError, backoff: &mut Backoff, over: &CancellationToken) -> bool {
+        self.without_database(error);
         tokio::select! {
             () = self.stop.cancelled() => false,
             () = over.cancelled() => false,

@@ -14,3 +14,24 @@ impl FiguresSource for Store {
         self.connections()
     }
 }
+
+/// All of an instance's connections: those of its readers, by which the figures come, and those of its loops.
+pub(super) struct Instance {
+    pub(super) readers: Store,
+    pub(super) loops: Store,
+}
+
+impl FiguresSource for Instance {
+    fn read(&self) -> Reading {
+        self.readers.read()
+    }
+
+    fn connections(&self) -> ConnectionFigures {
+        let (readers, loops) = (self.readers.connections(), self.loops.connections());
+        ConnectionFigures {
+            in_use: readers.in_use + loops.in_use,
+            idle: readers.idle + loops.idle,
+            max: readers.max + loops.max,
+        }
+    }
+}

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::error::DaemonError;
+use super::figures::Instance;
 use crate::access::{Sessions, Tokens};
 use crate::config::Config;
 use crate::http::{self, Access, Live, Site};
@@ -34,6 +35,7 @@ impl Port {
         tokens: Option<Tokens>,
         settings: Arc<Settings>,
         vitals: Vitals,
+        loops: Store,
     ) -> Result<Self, DaemonError> {
         let stop = CancellationToken::new();
         let Some(address) = config.http.listen else { return Ok(Self { answering: None, stop }) };
@@ -47,7 +49,7 @@ impl Port {
             reports: Reports::new(store.clone(), settings, config.report.timezone.clone()),
             live: Live::new(stop.clone()),
             access: Access { tokens, sessions },
-            figures: Figures::new(vitals.metrics.clone(), store.clone()),
+            figures: Figures::new(vitals.metrics.clone(), Instance { readers: store.clone(), loops }),
             vitals,
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
             stop: stop.clone(),

@@ -43,7 +43,7 @@ pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), D
     let (notifier, vitals) = (Arc::new(notifier), Vitals::default());
     info!(version = env!("CARGO_PKG_VERSION"), schema = store.schema(), "starting");
     tell_systemd(&notifier, &vitals);
-    let port = Port::open(&config, tokens.clone(), settings.clone(), vitals.clone()).await?;
+    let port = Port::open(&config, tokens.clone(), settings.clone(), vitals.clone(), store.clone()).await?;
     // Servers that are away are waited for; that is no failed start.
     notifier.ready();
     let work = Work { config, broker, tokens, store: store.clone(), settings, vitals, notifier, stop };

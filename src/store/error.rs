@@ -20,7 +20,7 @@ pub enum Remedy {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// An error of the database or of the way to it.
-    #[error("{}", describe(.0))]
+    #[error("{}", describe_alone(.0))]
     Database(#[source] sqlx::Error),
     /// No connection could be had.
     #[error("PostgreSQL at {server}: {}", describe(.error))]
@@ -100,6 +100,15 @@ fn remedy(error: &sqlx::Error) -> Remedy {
     }
 }
 
+/// The same where nobody says which server it is about.
+fn describe_alone(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::PoolTimedOut => format!("PostgreSQL: {}", describe(error)),
+        sqlx::Error::Io(error) => format!("lost PostgreSQL: {error}"),
+        other => describe(other),
+    }
+}
+
 fn describe(error: &sqlx::Error) -> String {
     match error.as_database_error() {
         Some(refusal) => {
@@ -123,6 +132,15 @@ mod tests {
         let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
         assert!(StoreError::from(sqlx::Error::Io(refused)).is_away());
         assert!(StoreError::from(sqlx::Error::PoolTimedOut).is_away());
+    }
+
+    #[test]
+    fn every_error_of_the_way_to_the_server_names_it() {
+        let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        for error in [sqlx::Error::PoolTimedOut, sqlx::Error::Io(reset)] {
+            let told = StoreError::from(error).to_string();
+            assert!(told.contains("PostgreSQL"), "{told}");
+        }
     }
 
     #[test]

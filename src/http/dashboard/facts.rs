@@ -13,30 +13,30 @@ pub(super) fn facts(account: &AccountRow) -> Markup {
     let is_pool = account.promised.is_some();
     html! {
         dl.facts {
-            (fact("Id", html! { span.id { (account.account_id) } }))
-            (fact("Kind", html! { (kind(&account.kind)) }))
+            (fact("Id", &html! { span.id { (account.account_id) } }))
+            (fact("Kind", &html! { (kind(&account.kind)) }))
             @if let Some(organization) = &account.organization_id {
-                (fact("Organization", html! { a href=(links::organization(organization)) { (organization) } }))
+                (fact("Organization", &html! { a href=(links::organization(organization)) { (organization) } }))
             }
-            (fact("Plan", html! { (counted(account.plan, "credit")) (if account.kind == "integrated" { " of the pool" } else { "" }) }))
+            (fact("Plan", &html! { (counted(account.plan, "credit")) (if account.kind == "integrated" { " of the pool" } else { "" }) }))
             @if account.total != account.plan {
-                (fact("With grants and adjustments", html! { (number(account.total)) }))
+                (fact("With grants and adjustments", &html! { (number(account.total)) }))
             }
             @if let Some(promised) = account.promised {
-                (fact("Promised to its accounts", html! {
+                (fact("Promised to its accounts", &html! {
                     (number(promised))
                     @let over = promised.saturating_sub(account.total.max(0));
                     @if over > 0 { span.aside { (number(over)) " more than it has" } }
                 }))
             }
-            (fact("When a project is finalized", html! { (mode(&account.mode)) }))
-            @if !is_pool { (fact("What doesn\u{2019}t fit", policy(account))) }
-            (fact("Closed", html! { (if account.closed { "yes: it takes no new holds" } else { "no" }) }))
+            (fact("When a project is finalized", &html! { (mode(&account.mode)) }))
+            @if !is_pool { (fact("What doesn\u{2019}t fit", &policy(account))) }
+            (fact("Closed", &html! { (if account.closed { "yes: it takes no new holds" } else { "no" }) }))
         }
     }
 }
 
-fn fact(name: &str, value: Markup) -> Markup {
+fn fact(name: &str, value: &Markup) -> Markup {
     html! { div { dt { (name) } dd { (value) } } }
 }
 

@@ -4,7 +4,8 @@ use axum::Router;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use sha2::{Digest, Sha256};
+
+use super::words::fingerprint;
 
 /// The look of all pages.
 const STYLE: &str = include_str!("style.css");
@@ -33,9 +34,7 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
 
 /// A file, unless the browser has it already. It asks each time, for another version may be running by then.
 fn file(asked: &HeaderMap, media_type: &'static str, text: &'static str) -> Response {
-    let hash = Sha256::digest(text.as_bytes());
-    let tag: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let tag = format!("\"{tag}\"");
+    let tag = format!("\"{}\"", fingerprint(text));
     let known = asked.get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok());
     let is_known = known.is_some_and(|known| known.contains(&tag));
     let headers = [(header::ETAG, tag), (header::CACHE_CONTROL, "public, no-cache".to_owned())];

@@ -44,10 +44,10 @@ fn shown(statement: &Statement) -> Markup {
         section.card id="balance" aria-labelledby="balance-heading" {
             h2 id="balance-heading" { "Available credits" }
             dl.facts.sum {
-                (line("At the beginning", number(totals.opening.available.0)))
-                (line("Credited", format!("+{}", number(totals.flow.credited.0))))
-                (line("Debited", format!("\u{2212}{}", number(totals.flow.debited.0))))
-                (line("At the end", number(totals.closing.available.0)))
+                (line("At the beginning", &number(totals.opening.available.0)))
+                (line("Credited", &format!("+{}", number(totals.flow.credited.0))))
+                (line("Debited", &format!("\u{2212}{}", number(totals.flow.debited.0))))
+                (line("At the end", &number(totals.closing.available.0)))
             }
             p.aside { "Beside that, at the beginning " (apart(&totals.opening)) "; at the end " (apart(&totals.closing)) "." }
         }
@@ -73,7 +73,7 @@ fn shown(statement: &Statement) -> Markup {
     }
 }
 
-fn line(name: &str, value: String) -> Markup {
+fn line(name: &str, value: &str) -> Markup {
     html! { div { dt { (name) } dd { (value) } } }
 }
 

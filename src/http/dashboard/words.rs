@@ -1,6 +1,7 @@
 //! Numbers, times and strangers' texts as people read them.
 
 use maud::{Markup, html};
+use sha2::{Digest, Sha256};
 
 use crate::ledger::moment::Timestamp;
 
@@ -91,9 +92,12 @@ fn stretch(since: Timestamp, now: Timestamp) -> String {
 
 /// How far off something is.
 pub(super) fn until(at: Timestamp, now: Timestamp) -> Markup {
-    match at > now {
-        true => html! { "in " time datetime=(at) title=(at) { (stretch(now, at)) } },
-        false => html! { time datetime=(at) title=(at) { "now" } },
+    html! {
+        @if at > now {
+            "in " time datetime=(at) title=(at) { (stretch(now, at)) }
+        } @else {
+            time datetime=(at) title=(at) { "now" }
+        }
     }
 }
 
@@ -115,6 +119,13 @@ fn is_mail_address(text: &str) -> bool {
         !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "._+-".contains(c))
     };
     text.split_once('@').is_some_and(|(who, host)| is_part(who) && is_part(host) && host.contains('.'))
+}
+
+/// A few digits that tell one text from another.
+pub(super) fn fingerprint(text: &str) -> String {
+    let hash: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+    let (first, _) = hash.split_first_chunk().expect("a hash has more than eight bytes");
+    format!("{:016x}", u64::from_be_bytes(*first))
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ fn what_can_not_be_read_is_told_beside_its_field_and_kept_as_typed() {
     let page = page(&daemon, "/accounts/studio/quote?pieces%3Aphoto=%22many%22&credits=5");
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.text.contains("value=\"&quot;many&quot;\""), "{}", page.text);
-    assert!(page.text.contains("A whole number") || page.text.contains("a whole number from 0 to 1,000,000"));
+    assert!(page.text.contains("a whole number from 0 to 1,000,000 is expected here"), "{}", page.text);
     assert_eq!(page.text.matches("aria-invalid=\"true\"").count(), 1, "{}", page.text);
     assert!(page.section("answer").contains("role=\"alert\""));
 }

@@ -7,7 +7,7 @@ mod scopes;
 
 use std::sync::OnceLock;
 
-use reqwest::header::{ACCEPT, HeaderMap, LOCATION};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::json;
@@ -37,8 +37,7 @@ impl Page {
 
     /// The part of it between an element with this id and the end of the section.
     fn section(&self, id: &str) -> &str {
-        let begin =
-            self.text.find(&format!("<section class=\"card")).and(self.text.find(&format!("id=\"{id}\"")));
+        let begin = self.text.find(&format!(" id=\"{id}\""));
         let begin = begin.unwrap_or_else(|| panic!("a section {id} in {}", self.text));
         let end = self.text[begin..].find("</section>").unwrap();
         &self.text[begin..begin + end]
@@ -65,16 +64,15 @@ fn page(daemon: &Daemon, path: &str) -> Page {
     page_with(daemon, path, &[])
 }
 
-/// The same, asked with more headers.
+/// The same, asked with these headers too.
 fn page_with(daemon: &Daemon, path: &str, headers: &[(&str, &str)]) -> Page {
     let url = format!("{}{path}", daemon.http_address());
-    blocking(async {
-        let mut asked = client().get(url).header(ACCEPT, PAGE);
-        for (name, value) in headers {
-            asked = asked.header(*name, *value);
-        }
-        read(asked.send().await.unwrap()).await
-    })
+    let mut asked = HeaderMap::new();
+    asked.insert(ACCEPT, HeaderValue::from_static(PAGE));
+    for (name, value) in headers {
+        asked.insert(HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap());
+    }
+    blocking(async { read(client().get(url).headers(asked).send().await.unwrap()).await })
 }
 
 /// A page that must be there.

@@ -183,7 +183,7 @@ fn what_is_not_there_is_a_page_for_people_and_a_problem_for_programs() {
         assert_eq!(page.status, StatusCode::NOT_FOUND, "{path}");
         assert!(page.text.contains("<h1>Not found</h1>"), "{path}: {}", page.text);
     }
-    let problem = page_with(&daemon, "/v1/accounts/nobody", &[]);
+    let problem = page_with(&daemon, "/v1/accounts/nobody", &[("accept", "application/json")]);
     assert_eq!(problem.header("content-type"), "application/problem+json");
 }
 
