@@ -31,6 +31,8 @@ const REOPEN_AFTER: Duration = Duration::from_secs(2);
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 /// What a browser that comes again has heard last.
 const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
+/// Has a proxy hand on each event as it comes.
+const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// What is known of the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +109,8 @@ impl Live {
             let event = listener.next().await?;
             Some((Ok::<_, Infallible>(event), listener))
         });
-        Sse::new(events).keep_alive(KeepAlive::new().interval(SIGN_OF_LIFE)).into_response()
+        let events = Sse::new(events).keep_alive(KeepAlive::new().interval(SIGN_OF_LIFE));
+        ([(UNBUFFERED, "no")], events).into_response()
     }
 }
 
