@@ -89,8 +89,7 @@ struct EntriesQuery {
     #[serde(default)]
     order: Age,
     /// What `next` of the page before says: the sequence of its last entry.
-    #[schemars(range(min = 0))]
-    after: Option<i64>,
+    after: Option<u64>,
     /// At most so many items: 100 where it isn't said.
     #[serde(default)]
     limit: Limit,
@@ -191,6 +190,7 @@ fn entries(
     Box::pin(async move {
         let EntriesQuery { order, after, limit } = query;
         let newest_first = order == Age::Newest;
+        let after = after.map(|after| i64::try_from(after).unwrap_or(i64::MAX));
         let (sequence, page) = reading.entries(&path.account_id, after, newest_first, limit.count()).await?;
         Ok(Answer::at(sequence, page))
     })
