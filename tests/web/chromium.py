@@ -8,7 +8,6 @@ import time
 
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
-from selenium.webdriver.common.keys import Keys
 
 WAIT_S = 60
 """The longest that something may take to come to pass, on a busy machine."""
@@ -76,10 +75,6 @@ class Chromium:
     def press(self, *keys):
         """Presses one key after the other, wherever the focus is."""
         ActionChains(self.driver, duration=0).send_keys(*keys).perform()
-
-    def press_back(self):
-        """Presses the tab key with shift."""
-        ActionChains(self.driver, duration=0).key_down(Keys.SHIFT).send_keys(Keys.TAB).key_up(Keys.SHIFT).perform()
 
     def find(self, selector):
         return self.driver.find_element("css selector", selector)

@@ -6,6 +6,7 @@ import pathlib
 import pytest
 
 from chromium import Chromium
+from pages import DESKTOP
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +35,6 @@ def browser_of_all(tmp_path_factory):
 @pytest.fixture
 def browser(browser_of_all):
     """A browser that remembers nothing of the test before."""
-    browser_of_all.look((1280, 900))
+    browser_of_all.look(DESKTOP)
     browser_of_all.do("Network.clearBrowserCookies")
     return browser_of_all

@@ -1,11 +1,11 @@
 """The pages of the dashboard, each with what it is shown for."""
 
-from ledger import part
+from ledger import GUARDED, OPEN, part
 
 OVER_LIMIT = "web/over.limit@studio:1"
 LONG_ID = "web-" + "x" * 60
 
-PAGES = {
+PATHS = {
     "overview": "/",
     "organization": "/organizations/northlight",
     "standalone": "/accounts/atelier-brandt",
@@ -22,14 +22,16 @@ PAGES = {
     "prices": "/prices",
     "found-nothing": "/search?id=nobody",
     "not-found": "/accounts/nobody",
-    "login": "/login",
-    "login-wrong": "/login?wrong",
 }
-"""Paths by the name of their screenshots."""
+"""Where each page is, by the name of its pictures."""
 
-ERRORS = {"not-found": 404, "login-wrong": 401}
+SIGN_IN = {"login": "/login?next=/prices", "login-wrong": "/login?wrong"}
+"""Those of the daemon that asks for a token; the other has nothing to sign in to."""
+
+PAGES = {name: OPEN + path for name, path in PATHS.items()} | {name: GUARDED + path for name, path in SIGN_IN.items()}
+
+ERRORS = {"not-found": 404, "found-nothing": 404, "login-wrong": 401}
 """What pages answer that tell of a problem. All others answer 200."""
 
-SCHEMES = ("light", "dark")
 PHONE = (360, 800)
 DESKTOP = (1280, 900)
