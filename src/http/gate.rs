@@ -110,6 +110,13 @@ impl Access {
             return Ok(Visitor { scope: Scope::All, name: None, has_session: false });
         };
         let (tokens, now) = (tokens.current(), clock::now());
+        // A proxy in front may have looked at the other one.
+        if headers.get_all(header::AUTHORIZATION).iter().count() > 1 {
+            return Err(Problem::new(
+                Kind::Unauthorized,
+                "one Authorization header is expected, found several",
+            ));
+        }
         let (grant, has_session) = match headers.get(header::AUTHORIZATION) {
             Some(said) => {
                 (said.to_str().ok().and_then(bearer).and_then(|token| tokens.grant(&token, now)), false)

@@ -44,6 +44,9 @@ pub(super) async fn log_in(
 }
 
 /// `POST /logout`.
-pub(super) async fn log_out(headers: HeaderMap) -> Response {
+pub(super) async fn log_out(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
+    if let Err(problem) = gate::is_meant_for_us(&site.access, &Method::POST, &headers) {
+        return problem.into_response();
+    }
     browser::without_session(&headers, Redirect::to("/login"))
 }

@@ -68,19 +68,21 @@ pub async fn serve(listener: TcpListener, site: Arc<Site>, stop: CancellationTok
     let app = routes(site.clone())
         .layer(middleware::from_fn_with_state(site, metrics::count))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::from_fn(to_the_end))
-        .layer(middleware::from_fn(move |request, next| at_once(requests.clone(), request, next)))
+        .layer(middleware::from_fn(move |request, next| to_the_end(requests.clone(), request, next)))
         .layer(middleware::map_response(secured));
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let open = GracefulShutdown::new();
+    let over = CancellationToken::new();
     loop {
-        let Ok(place) = connections.clone().acquire_owned().await else { break };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        // Where all places are taken, the stop must not wait for one either.
+        let next = async { (connections.clone().acquire_owned().await, listener.accept().await) };
+        let (place, accepted) = tokio::select! {
+            next = next => next,
             () = stop.cancelled() => break,
         };
+        let Ok(place) = place else { break };
         match accepted {
-            Ok((stream, _)) => converse(stream, place, app.clone(), &open),
+            Ok((stream, _)) => converse(stream, place, app.clone(), &open, over.clone()),
             // A connection that was gone before it was taken says so here as well.
             Err(error) => {
                 warn!(%error, "an HTTP connection was not taken");
@@ -92,10 +94,18 @@ pub async fn serve(listener: TcpListener, site: Arc<Site>, stop: CancellationTok
     if tokio::time::timeout(DRAIN_TIMEOUT, open.shutdown()).await.is_err() {
         debug!("HTTP connections were closed before their answers were read");
     }
+    // A report that somebody reads slowly would keep its connection to the database, and the daemon would wait.
+    over.cancel();
 }
 
 /// Answers on one connection, in a task of its own.
-fn converse(stream: TcpStream, place: OwnedSemaphorePermit, app: axum::Router, open: &GracefulShutdown) {
+fn converse(
+    stream: TcpStream,
+    place: OwnedSemaphorePermit,
+    app: axum::Router,
+    open: &GracefulShutdown,
+    over: CancellationToken,
+) {
     // Small answers should not wait for more of them.
     stream.set_nodelay(true).ok();
     let mut stream = TimeoutStream::new(stream);
@@ -111,16 +121,21 @@ fn converse(stream: TcpStream, place: OwnedSemaphorePermit, app: axum::Router, o
         .serve_connection(TokioIo::new(Box::pin(stream)), service);
     let connection = open.watch(connection);
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
+        if let Some(Err(error)) = over.run_until_cancelled(connection).await {
             debug!(%error, "an HTTP connection ended");
         }
         drop(place);
     });
 }
 
-/// Answers in a task that nobody ends half-way: a reader who leaves must not leave a transaction open. The body is
-/// read before, within its time.
-async fn to_the_end(request: Request, next: Next) -> Response {
+/// Answers so many at once, each in a task that nobody ends half-way: a reader who leaves must not leave a
+/// transaction open, and keeps the place until the answer is made. The body is read before, within its time, so
+/// that those who are slow to ask take no places.
+async fn to_the_end(requests: Arc<Semaphore>, request: Request, next: Next) -> Response {
+    // Whoever would restart the process must not take it for dead because many ask.
+    if matches!(request.uri().path(), "/livez" | "/readyz") {
+        return next.run(request).await;
+    }
     let (parts, body) = request.into_parts();
     let read = axum::body::to_bytes(body, BODY_BYTES_MAX);
     let body = match tokio::time::timeout(BODY_TIMEOUT, read).await {
@@ -134,20 +149,20 @@ async fn to_the_end(request: Request, next: Next) -> Response {
             return Problem::new(Kind::TooSlow, what).into_response();
         }
     };
-    let request = Request::from_parts(parts, body.into());
-    match tokio::spawn(next.run(request)).await {
-        Ok(response) => response,
-        Err(panic) => Problem::internal(&panic).into_response(),
-    }
-}
-
-/// Answers so many at once.
-async fn at_once(requests: Arc<Semaphore>, request: Request, next: Next) -> Response {
-    let Ok(_place) = requests.try_acquire() else {
+    let Ok(place) = requests.try_acquire_owned() else {
         let what = format!("{REQUESTS_MAX} requests are being answered; ask again soon");
         return Problem::new(Kind::Unavailable, what).into_response();
     };
-    next.run(request).await
+    let request = Request::from_parts(parts, body.into());
+    let answer = async move {
+        let response = next.run(request).await;
+        drop(place);
+        response
+    };
+    match tokio::spawn(answer).await {
+        Ok(response) => response,
+        Err(panic) => Problem::internal(&panic).into_response(),
+    }
 }
 
 /// What each answer says to a browser.

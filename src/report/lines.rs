@@ -36,9 +36,10 @@ pub struct UsageLine {
     pub account_id: AccountId,
     /// The project that it is for.
     pub project_id: Option<ProjectId>,
-    /// What people call that now.
+    /// What people call that now. Not told where it has gone to another account since; of a pool, to one outside
+    /// its organization.
     pub project_name: Option<String>,
-    /// Its status now, in the upstream's vocabulary.
+    /// Its status now, in the upstream's vocabulary; told where the name is.
     pub project_status: Option<String>,
     /// What it is.
     pub kind: EntryKind,

@@ -35,9 +35,10 @@ pub struct ProjectsUsage {
 pub struct ProjectUsage {
     /// Which.
     pub project_id: ProjectId,
-    /// What people call it now.
+    /// What people call it now. Not told where it has gone to another account since; of a pool, to one outside its
+    /// organization.
     pub name: Option<String>,
-    /// Its status now, in the upstream's vocabulary.
+    /// Its status now, in the upstream's vocabulary; told where the name is.
     pub status: Option<String>,
     /// What it moved in the stretch.
     #[serde(flatten)]

@@ -53,6 +53,9 @@ impl Reports {
     }
 }
 
+/// The most claims of a queue that are told, since what would unblock each is found by walking all before it.
+pub const CLAIMS_MAX: usize = 200;
+
 /// An organization in short.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct OrganizationSummary {
@@ -128,21 +131,19 @@ impl Reading {
         organization: Option<String>,
         page: &Page,
     ) -> Result<Listed<AccountRow>, ReadError> {
+        if let Some(asked) = &organization {
+            self.organization_is_known(asked).await?;
+        }
         let mut filter = AccountFilter {
             organizations: organization.map(|id| vec![id]),
             after: page.after.clone(),
             limit: page.limit + 1,
             ..AccountFilter::default()
         };
-        match (&self.scope, &filter.organizations) {
-            (Scope::All, _) => {}
-            (Scope::Organization(own), None) => filter.organizations = Some(vec![own.to_string()]),
-            (Scope::Organization(own), Some(asked)) if asked[0] == own.as_str() => {}
-            (Scope::Account(own), None) => filter.only = Some(own.to_string()),
-            (_, Some(asked)) => return Err(unknown("organization", &asked[0])),
-        }
-        if let Some(asked) = filter.organizations.as_ref().map(|asked| asked[0].clone()) {
-            self.organization_is_known(&asked).await?;
+        match &self.scope {
+            Scope::Organization(own) => filter.organizations = Some(vec![own.to_string()]),
+            Scope::Account(own) => filter.only = Some(own.to_string()),
+            Scope::All => {}
         }
         let rows = self.snapshot.accounts(&filter).await?;
         Ok(Listed::of(rows, page.limit, |row| row.account_id.clone()))
@@ -223,11 +224,15 @@ impl Reading {
         ProjectId::parse(id).map_err(|_| unknown("project", id))?;
         let found = self.snapshot.project(id).await?;
         let Some(project) = found else { return Err(unknown("project", id)) };
-        match self.account(&project.account_id).await {
-            Ok(_) => Ok(project),
-            Err(ReadError::Unknown { .. }) => Err(unknown("project", id)),
-            Err(error) => Err(error),
-        }
+        let account = self.snapshot.account(&project.account_id).await?;
+        let is_seen = account.is_some_and(|row| {
+            // As everywhere, a pool's projects are those of all accounts of its organization.
+            let pool = row.organization_id.as_ref().map(|organization| format!("pool:{organization}"));
+            let is_of_pool =
+                matches!(&self.scope, Scope::Account(own) if pool.as_deref() == Some(own.as_str()));
+            is_of_pool || self.sees(&row.account_id, row.organization_id.as_deref())
+        });
+        is_seen.then_some(project).ok_or_else(|| unknown("project", id))
     }
 
     /// A page of an account's projects; of all accounts of its organization where it is a pool.
@@ -260,16 +265,23 @@ impl Reading {
     }
 
     /// What waits in the queue that an account's claims wait in, and what would unblock it: `limit` claims at
-    /// most. Who sees that account alone is told of its own claims only.
+    /// most, of the first [`CLAIMS_MAX`]. Who sees that account alone is told of its own claims only.
     pub async fn queue(&mut self, account: &str, limit: usize) -> Result<QueueReport, ReadError> {
         let row = self.account(account).await?;
         let id = AccountId::parse(&row.account_id).map_err(|_| unknown("account", account))?;
         let chain = self.snapshot.chain(&id).await?;
         let Some(known) = chain.first() else { return Err(unknown("account", account)) };
         let owner = known.chain().queue().clone();
-        let mut report = self.snapshot.queue(&owner, limit).await?.report();
-        if let Scope::Account(own) = &self.scope {
+        let only = match &self.scope {
+            Scope::Account(own) if *own != owner => Some(own),
+            _ => None,
+        };
+        // Its own may stand behind others'.
+        let looked_at = if only.is_some() { CLAIMS_MAX } else { limit };
+        let mut report = self.snapshot.queue(&owner, looked_at).await?.report();
+        if let Some(own) = only {
             report.claims.retain(|claim| claim.account_id == *own);
+            report.claims.truncate(limit);
             for claim in &mut report.claims {
                 claim.unblocking.hide_all_but(own);
             }

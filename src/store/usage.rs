@@ -80,9 +80,9 @@ pub struct DayFigures {
 pub struct ProjectFigures {
     /// Which.
     pub project_id: ProjectId,
-    /// What people call it now.
+    /// What people call it now, while it is the account's; of a pool, its organization's.
     pub name: Option<String>,
-    /// Its status now, in the upstream's vocabulary.
+    /// Its status now, in the upstream's vocabulary; likewise.
     pub status: Option<String>,
     /// How many entries.
     pub entries: i64,

@@ -78,7 +78,9 @@ impl Api {
                 path.map_err(|rejection| wrong_path(&rejection))?,
                 query.map_err(|rejection| wrong_query(&rejection))?,
             );
-            answer(&site, visitor, &parts.headers, |reading| read(reading, path, query)).await
+            let known = parts.headers.get_all(header::IF_NONE_MATCH);
+            let is_known = |tag: &HeaderValue| known.iter().any(|tags| names(tags, tag));
+            answer(&site, visitor, is_known, |reading| read(reading, path, query)).await
         };
         let operation = Operation::reading::<P, Q, A>("get", path, about);
         self.with(path, get(handler), operation)
@@ -97,8 +99,8 @@ impl Api {
             let path = path.map_err(|rejection| wrong_path(&rejection))?;
             let asked = Json::from_request(Request::from_parts(parts, body), &()).await;
             let Json(asked) = asked.map_err(|rejection| wrong_body(&rejection))?;
-            // Only what a GET has answered may be known already (RFC 9110, 13.1.2).
-            answer(&site, visitor, &HeaderMap::new(), |reading| read(reading, path, asked)).await
+            // "Not modified" is an answer to GET and HEAD alone (RFC 9110, 13.1.2).
+            answer(&site, visitor, |_| false, |reading| read(reading, path, asked)).await
         };
         let operation = Operation::asking::<P, B, A>("post", path, about);
         self.with(path, post(handler), operation)
@@ -131,7 +133,7 @@ impl Api {
 async fn answer<A: Serialize>(
     site: &Site,
     visitor: Visitor,
-    asked: &HeaderMap,
+    is_known: impl Fn(&HeaderValue) -> bool,
     read: impl for<'r> FnOnce(&'r mut Reading) -> Answering<'r, A>,
 ) -> Result<Response, Problem> {
     let mut reading = site.reports.read(visitor.scope).await?;
@@ -145,7 +147,7 @@ async fn answer<A: Serialize>(
     headers.insert(header::ETAG, tag.clone());
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     headers.insert(LOG_NUMBER, HeaderValue::from(log_number));
-    if asked.get(header::IF_NONE_MATCH).is_some_and(|known| names(known, &tag)) {
+    if is_known(&tag) {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

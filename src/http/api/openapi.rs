@@ -43,6 +43,8 @@ pub(in crate::http) struct Operation {
     method: &'static str,
     path: &'static str,
     about: About,
+    /// Whether it is written as it is read, so that nobody knows a tag of it beforehand.
+    is_download: bool,
     describe: Box<dyn Fn(&mut Schemas) -> Described + Send + Sync>,
 }
 
@@ -98,7 +100,7 @@ impl Operation {
             body: None,
             answers: vec![("application/json", schemas.written.subschema_for::<A>())],
         };
-        Self { method, path, about, describe: Box::new(describe) }
+        Self { method, path, about, is_download: false, describe: Box::new(describe) }
     }
 
     /// An endpoint that is asked by a body.
@@ -113,7 +115,7 @@ impl Operation {
             body: Some(schemas.read.subschema_for::<B>()),
             answers: vec![("application/json", schemas.written.subschema_for::<A>())],
         };
-        Self { method, path, about, describe: Box::new(describe) }
+        Self { method, path, about, is_download: false, describe: Box::new(describe) }
     }
 
     /// An endpoint that answers with a document in another media type.
@@ -128,7 +130,7 @@ impl Operation {
             body: None,
             answers: vec![(media_type, schemas.written.subschema_for::<A>())],
         };
-        Self { method: "get", path, about, describe: Box::new(describe) }
+        Self { method: "get", path, about, is_download: true, describe: Box::new(describe) }
     }
 
     fn document(&self, schemas: &mut Schemas) -> Value {
@@ -136,23 +138,26 @@ impl Operation {
         let mut parameters = parameters("path", &described.path);
         parameters.extend(described.query.iter().flat_map(|query| self::parameters("query", query)));
         let mut responses = Map::new();
+        let mut headers = json!({
+            LOG_NUMBER.as_str(): {
+                "description": "Which moment of the ledger this is: the last number of its log.",
+                "schema": {"type": "integer", "minimum": 0},
+            },
+        });
+        if !self.is_download {
+            headers["ETag"] = json!({"description": "Which answer this is.", "schema": {"type": "string"}});
+        }
         responses.insert(
             "200".into(),
             json!({
                 "description": self.about.summary,
-                "headers": {
-                    "ETag": {"description": "Which answer this is.", "schema": {"type": "string"}},
-                    LOG_NUMBER.as_str(): {
-                        "description": "Which moment of the ledger this is: the last number of its log.",
-                        "schema": {"type": "integer", "minimum": 0},
-                    },
-                },
+                "headers": headers,
                 "content": described.answers.into_iter().map(|(media_type, schema)| {
                     (media_type.to_owned(), json!({"schema": schema}))
                 }).collect::<Map<_, _>>(),
             }),
         );
-        if self.method == "get" {
+        if self.method == "get" && !self.is_download {
             responses.insert("304".into(), json!({"description": "The answer that `If-None-Match` names."}));
         }
         for (status, name) in PROBLEMS {

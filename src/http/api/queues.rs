@@ -6,15 +6,12 @@ use serde::{Deserialize, Deserializer};
 use super::arguments::{AccountPath, whole_number};
 use super::endpoint::{Answering, Api, Nothing};
 use super::openapi::About;
-use crate::report::{QueueReport, Reading};
-
-/// The most claims of a queue that are told, since what would unblock each is found by walking all before it.
-const CLAIMS_MAX: u16 = 200;
+use crate::report::{CLAIMS_MAX, QueueReport, Reading};
 
 /// How many claims of a queue are told at most.
 #[derive(Clone, Copy, Debug, JsonSchema)]
 #[schemars(inline)]
-struct Claims(#[schemars(range(min = 1, max = 200))] u16);
+struct Claims(#[schemars(range(min = 1, max = 200))] usize);
 
 impl Default for Claims {
     fn default() -> Self {
@@ -52,9 +49,9 @@ pub(super) fn endpoints(api: Api) -> Api {
 }
 
 fn queues(reading: &mut Reading, _: Nothing, query: QueueQuery) -> Answering<'_, Vec<QueueReport>> {
-    Box::pin(async move { Ok(reading.queues(query.limit.0.into()).await?.into()) })
+    Box::pin(async move { Ok(reading.queues(query.limit.0).await?.into()) })
 }
 
 fn queue(reading: &mut Reading, path: AccountPath, query: QueueQuery) -> Answering<'_, QueueReport> {
-    Box::pin(async move { Ok(reading.queue(&path.account_id, query.limit.0.into()).await?.into()) })
+    Box::pin(async move { Ok(reading.queue(&path.account_id, query.limit.0).await?.into()) })
 }

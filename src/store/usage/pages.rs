@@ -49,9 +49,9 @@ pub struct UsageEntry {
     pub balance: Balance,
     /// The project that it is for.
     pub project_id: Option<ProjectId>,
-    /// What people call that now.
+    /// What people call that now; of a project that is still the account's, or of a pool its organization's.
     pub project_name: Option<String>,
-    /// Its status now, in the upstream's vocabulary.
+    /// Its status now, in the upstream's vocabulary; likewise.
     pub project_status: Option<String>,
     /// Of a charge: the type of what was created.
     pub asset_type: Option<String>,
@@ -126,7 +126,8 @@ impl TryFrom<EntryColumns> for UsageEntry {
 }
 
 /// Projects and assets are looked up one by one, by `limit 1`: a join would be planned by statistics that may be
-/// stale, and could read whole tables for each page.
+/// stale, and could read whole tables for each page. A project that has gone to another account since, maybe of
+/// somebody else, is told by its id alone: its name and status are that account's matter now.
 pub(super) async fn usage_entries(
     connection: &mut PgConnection,
     stretch: &UsageStretch,
@@ -143,7 +144,12 @@ pub(super) async fn usage_entries(
              from (select * from entry where account_id = $1 and sequence > $2 and sequence <= $3
                     order by sequence limit $4) page
              left join lateral (select name, status from project
-                                 where project.project_id = page.project_id limit 1) project on true
+                                 where project.project_id = page.project_id
+                                   and (account_id = $1
+                                        or $1 = (select 'pool:' || member.organization_id from account member
+                                                  where member.account_id = project.account_id
+                                                    and member.kind <> 'standalone'))
+                                 limit 1) project on true
              left join lateral (select asset_type, quantity from asset
                                  where page.kind = 'charge' and source = cause_source and id = cause_id
                                  limit 1) asset on true
@@ -189,7 +195,13 @@ pub(super) async fn usage_projects(
              left join page on true
              left join lateral (select name, status,
                                        case when $1 in (chain_account, chain_pool) then held else 0 end as held
-                                  from project where project.project_id = page.project_id limit 1) project on true
+                                  from project
+                                 where project.project_id = page.project_id
+                                   and (account_id = $1
+                                        or $1 = (select 'pool:' || member.organization_id from account member
+                                                  where member.account_id = project.account_id
+                                                    and member.kind <> 'standalone'))
+                                 limit 1) project on true
             order by case when $5 then debited end desc, page.project_id"#,
         stretch.account.id.as_str(),
         stretch.after,
