@@ -89,6 +89,11 @@ class Chromium:
             assert time.monotonic() < deadline, f"{what} did not come to pass; the page says: {self.text()[:800]}"
             time.sleep(0.05)
 
+    def settle(self):
+        """Waits until a page that is kept up to date says that it is. Others are as they will be once they have loaded."""
+        if self.run("return Boolean(document.getElementById('live'))"):
+            self.wait("the stream", lambda: "Up to date" in self.text("#live"))
+
     def complaints(self):
         """What the browser complained of since the page was opened: errors of scripts, what the page's rules forbade,
         files that didn't come. That a page of a problem has a problem's status is no complaint."""

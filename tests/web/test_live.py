@@ -23,7 +23,7 @@ def test_a_page_shows_what_changed_and_keeps_focus_and_place(browser):
     before = account(ACCOUNT)["total"]
     after = figure(before + 1234)
     browser.open(f"{OPEN}/accounts/{ACCOUNT}")
-    browser.wait("the stream", lambda: "Up to date" in browser.text("#live"))
+    browser.settle()
     assert after not in browser.text()
     # What a reload would take away.
     browser.run("window.isTheSame = true")
@@ -43,7 +43,7 @@ def test_a_page_shows_what_changed_and_keeps_focus_and_place(browser):
 
 def test_a_reader_can_hold_a_page_still_and_let_it_go_on(browser):
     browser.open(f"{OPEN}/accounts/{ACCOUNT}")
-    browser.wait("the stream", lambda: "Up to date" in browser.text("#live"))
+    browser.settle()
     total = account(ACCOUNT)["total"]
     button = browser.find("#live button")
     assert button.text == "Pause"
@@ -55,7 +55,7 @@ def test_a_reader_can_hold_a_page_still_and_let_it_go_on(browser):
     first = browser.driver.current_window_handle
     browser.driver.switch_to.new_window("tab")
     browser.driver.get(f"{OPEN}/accounts/{ACCOUNT}")
-    browser.wait("the stream", lambda: "Up to date" in browser.text("#live"))
+    browser.settle()
     assert figure(total + 17) in browser.text()
     browser.driver.close()
     browser.driver.switch_to.window(first)

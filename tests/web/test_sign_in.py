@@ -57,7 +57,8 @@ def test_a_person_without_scripts_signs_in_just_as_well(browser):
 def test_a_live_page_of_a_session_that_ended_shows_the_login(browser):
     browser.open(OWN)
     sign_in(browser, TOKEN)
-    browser.wait("the stream", lambda: "Up to date" in browser.text("#live"))
+    browser.wait("the account's page", lambda: browser.driver.current_url == OWN)
+    browser.settle()
     browser.do("Network.clearBrowserCookies")
     # Whoever comes back to a page finds it up to date.
     browser.run("document.querySelector('#live button').click(); document.querySelector('#live button').click()")
