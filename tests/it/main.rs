@@ -11,6 +11,7 @@ mod contract;
 mod daemon;
 mod events;
 mod faults;
+mod http;
 mod last_mile;
 mod model;
 mod proxy;
