@@ -58,7 +58,7 @@ hold_to_document() {
     local cases=$1
     shift
     (cd "$work" && "$tools/python/bin/schemathesis" --config-file "$OLDPWD/tests/web/schemathesis.toml" \
-        run --no-color --max-examples "$cases" "$@")
+        run --no-color --warnings off --max-examples "$cases" "$@")
 }
 
 in_browser() {

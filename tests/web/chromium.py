@@ -94,7 +94,8 @@ class Chromium:
         files that didn't come. That a page of a problem has a problem's status is no complaint."""
         own = self.driver.current_url
         told = self.driver.get_log("browser")
-        return [one for one in told if one["level"] != "INFO" and not one["message"].startswith(own + " - Failed to load")]
+        told = [one for one in told if one["level"] in ("WARNING", "SEVERE")]
+        return [one for one in told if not one["message"].startswith(own + " - Failed to load")]
 
     def requests(self):
         """Where the page and its scripts asked for something."""

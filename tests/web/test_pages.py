@@ -42,8 +42,9 @@ def test_a_page_asks_nobody_else_breaks_no_rule_of_its_own_and_answers_with_its_
     # What the page loads is there once it has loaded; its stream is opened then.
     if browser.run("return Boolean(document.getElementById('live'))"):
         browser.wait("the stream", lambda: "Up to date" in browser.text("#live"))
-    own = tuple(PAGES[page].split("/", 3)[:3])
-    elsewhere = [url for url in browser.requests() if tuple(url.split("/", 3)[:3]) != own]
+    own = PAGES[page].split("/", 3)[:3]
+    # What stands in an address itself is asked of nobody: the browser draws the calendars of its fields so.
+    elsewhere = [url for url in browser.requests() if url.split("/", 3)[:3] != own and not url.startswith("data:")]
     assert not elsewhere
     assert not browser.complaints()
     status = browser.run("return performance.getEntriesByType('navigation')[0].responseStatus")

@@ -212,7 +212,7 @@ fn balance(account: &AccountRow) -> Markup {
         div.left {
             p {
                 @match account.available {
-                    over if over < 0 => { strong.over { (number(over)) } " over limit" }
+                    over if over < 0 => { strong.over { (number(over.saturating_neg())) } " over limit" }
                     left => { strong { (number(left)) } " of " (number(account.total)) " left" }
                 }
                 @if account.pool_is_tighter() { ", usable now " (number(account.max_usable.unwrap_or(0))) }

@@ -52,7 +52,7 @@ pub(super) fn table(prices: &Prices) -> Markup {
         @if all.is_empty() {
             p.empty { "No price list is set, so a project holds credits only where its message says how many." }
         } @else {
-            div.scroll tabindex="0" role="region" aria-label="Prices" {
+            div.scroll tabindex="0" role="region" aria-label="Price list" {
                 table {
                     caption.hidden { "Credits for a piece of each type" }
                     thead {

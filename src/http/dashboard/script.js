@@ -53,6 +53,8 @@
       if (source.readyState !== EventSource.CLOSED) return;
       tell("Not kept up to date at present", false);
       retry = setTimeout(open, RETRY_AFTER);
+      // The session may have ended, and then the page itself says so.
+      refreshSoon();
     });
   }
 
@@ -136,7 +138,8 @@
     };
   }
 
-  // Where the focus is, in words that hold for the new content too: an id, or a link's or a region's own.
+  // Where the focus is, in words that hold for the new content too: an id, a link's or a region's own, or else which
+  // one of its kind it is in its part of the page.
   function placeOf(element) {
     if (!element || !main.contains(element)) return () => {};
     const selector = element.id
@@ -147,14 +150,14 @@
           ? `#${CSS.escape(element.parentElement.id)} > summary`
           : element.hasAttribute("aria-label")
             ? `[aria-label="${CSS.escape(element.getAttribute("aria-label"))}"]`
-            : null;
-    const same = selector ? [...main.querySelectorAll(selector)].indexOf(element) : -1;
+            : `#${CSS.escape(element.closest("[id]").id)} ${element.localName}`;
+    const same = [...main.querySelectorAll(selector)].indexOf(element);
     const selection = element.matches("input[type=search], input[inputmode]")
       ? [element.selectionStart, element.selectionEnd]
       : null;
     return () => {
       // What had the focus may be gone; then the content has it, rather than nothing.
-      const again = (selector && main.querySelectorAll(selector)[same]) || main;
+      const again = main.querySelectorAll(selector)[same] || main;
       again.focus({ preventScroll: true });
       if (selection && again !== main) again.setSelectionRange(...selection);
     };

@@ -55,12 +55,12 @@ fn shown(statement: &Statement) -> Markup {
             h2 id="kinds-heading" { "By kind" }
             @if kinds.is_empty() { p.empty { "Nothing moved in this month." } }
             @else {
-                (table("By kind of entry", "Kind", kinds.iter().map(|kind| (html! { (kind_of(kind.kind)) }, kind.flow)).collect()))
+                (table("Credits by kind of entry", "Kind", kinds.iter().map(|kind| (html! { (kind_of(kind.kind)) }, kind.flow)).collect()))
             }
         }
         section.card id="projects" aria-labelledby="projects-heading" {
             h2 id="projects-heading" { "By project" }
-            (table("By project", "Project", by_project(statement)))
+            (table("Credits by project", "Project", by_project(statement)))
             p.aside { (counted(projects_briefed.briefed, "project")) " briefed in this month." }
             @if projects.largest.is_empty() { p.empty { "No project moved credits in this month." } }
         }

@@ -15,7 +15,7 @@ const PROJECTS_NAMED: usize = 3;
 pub(super) fn claims(queue: &QueueReport, own: &str, now: Timestamp) -> Markup {
     let untold = queue.queued.projects - i64::try_from(queue.claims.len()).unwrap_or(i64::MAX);
     html! {
-        div.scroll tabindex="0" role="region" aria-label="What waits" {
+        div.scroll tabindex="0" role="region" aria-label="Projects that wait" {
             table {
                 caption.hidden { "Projects that wait for credits, first come first" }
                 thead {
