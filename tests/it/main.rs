@@ -12,6 +12,7 @@ mod daemon;
 mod dashboard;
 mod events;
 mod faults;
+mod http;
 mod last_mile;
 mod model;
 mod monitoring;

@@ -1,0 +1,162 @@
+//! Limits on everything that somebody could make large, long or many.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{TryRecvError, channel};
+
+use serde_json::json;
+
+use super::asker::{Asker, read_to_end};
+use super::{give, open_transactions};
+use crate::support::{World, wait_until};
+
+const CONNECTIONS_MAX: usize = 256;
+const REQUESTS_MAX: usize = 64;
+
+#[test]
+fn who_is_slow_or_says_too_much_is_told_so_or_hung_up_on() {
+    let world = World::new();
+    let daemon = world.daemon();
+    give(&world, &["account", "open", "studio", "--capacity", "10"]);
+    let http = Asker::of(&daemon);
+    let begin = |said: &str| {
+        let mut stream = http.connect();
+        stream.write_all(said.as_bytes()).unwrap();
+        stream
+    };
+    let quote =
+        "POST /v1/accounts/studio/quote HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
+    // All wait at once.
+    let mut slow_body = begin(&format!("{quote}content-length: 13\r\n\r\n{{\"cred"));
+    let mut slow_chunks = begin(&format!("{quote}transfer-encoding: chunked\r\n\r\n6\r\n{{\"cred\r\n"));
+    let mut slow_head = begin("GET /livez HTTP/1.1\r\nhost: local");
+    let mut silent = begin("");
+    let mut idle = begin("GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    let dripping = begin("GET /livez HTTP/1.1\r\n");
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut stream = dripping;
+            wait_until("who drips a head is hung up on", || stream.write_all(b"x: y\r\n").is_err());
+            is_over.store(true, Ordering::Relaxed);
+        });
+        for slow in [&mut slow_body, &mut slow_chunks] {
+            let told = read_to_end(slow);
+            assert!(told.starts_with("HTTP/1.1 408") && told.contains("application/problem+json"), "{told}");
+        }
+        for (what, stream) in [("a slow head", &mut slow_head), ("silence", &mut silent)] {
+            let told = read_to_end(stream);
+            assert!(told.is_empty() || told.starts_with("HTTP/1.1 408"), "{what}: {told}");
+        }
+        assert!(read_to_end(&mut idle).starts_with("HTTP/1.1 200"));
+    });
+    assert!(is_over.load(Ordering::Relaxed));
+
+    let large = format!("{{\"credits\":1{}}}", " ".repeat(256 * 1024));
+    let json = [("content-type", "application/json")];
+    let answer = http.ask("POST", "/v1/accounts/studio/quote", &json, Some(&large));
+    assert!(answer.problem(413).contains("262144 bytes"));
+    http.ask("GET", "/v1/accounts", &[], Some(&large)).problem(413);
+    let just = format!("{{\"credits\":1{}}}", " ".repeat(256 * 1024 - 13));
+    assert_eq!(http.ask("POST", "/v1/accounts/studio/quote", &json, Some(&just)).status, 200);
+    let endless =
+        http.say(format!("{quote}content-length: 99999999999\r\n\r\n{}", " ".repeat(300_000)).as_bytes());
+    assert!(endless.is_empty() || endless.starts_with("HTTP/1.1 413"), "{endless}");
+    assert_eq!(daemon.count_in_log("\"ERROR\""), 0, "{}", daemon.log());
+}
+
+#[test]
+fn so_many_requests_are_answered_at_once_and_those_who_leave_are_still_counted() {
+    let mut world = World::new();
+    // What waits here waits for the test.
+    world.set("CREDITD__DATABASE__LOCK_TIMEOUT_S", "100");
+    world.set("CREDITD__DATABASE__STATEMENT_TIMEOUT_S", "110");
+    let daemon = world.daemon();
+    let http = Asker::of(&daemon);
+    let blocked = world.hold_open("lock table creditd.account in access exclusive mode");
+    let ask = "GET /v1/accounts HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    let (busy, away) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let most: Vec<_> = (0..REQUESTS_MAX + 20)
+        .map(|_| {
+            let mut stream = http.connect();
+            stream.write_all(ask.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    std::thread::scope(|scope| {
+        for mut stream in most {
+            let (busy, away) = (&busy, &away);
+            scope.spawn(move || {
+                let told = read_to_end(&mut stream);
+                if told.contains("64 requests are being answered") {
+                    assert!(told.starts_with("HTTP/1.1 503") && told.contains("retry-after: 2"), "{told}");
+                    busy.fetch_add(1, Ordering::Relaxed);
+                } else if told.starts_with("HTTP/1.1 503") {
+                    away.fetch_add(1, Ordering::Relaxed);
+                } else {
+                    assert!(told.starts_with("HTTP/1.1 200"), "{told}");
+                }
+            });
+        }
+        wait_until("some are told to come again", || busy.load(Ordering::Relaxed) > 0);
+        let live = http.get("/livez");
+        assert_eq!(live.status, 200, "whether the process lives is said all the same");
+        drop(blocked);
+    });
+    assert!(busy.load(Ordering::Relaxed) >= 20, "{busy:?} {away:?}");
+    assert_eq!(http.get("/v1/accounts").status, 200);
+
+    let blocked = world.hold_open("lock table creditd.account in access exclusive mode");
+    let ask_and_leave = || http.connect().write_all(ask.as_bytes()).unwrap();
+    wait_until("those who left keep their places", || {
+        (0..REQUESTS_MAX + 20).for_each(|_| ask_and_leave());
+        http.get("/v1/parked").text().contains("64 requests are being answered")
+    });
+    drop(blocked);
+    wait_until("they are let go", || http.get("/v1/accounts").status == 200);
+    wait_until("no transaction is left open", || open_transactions(&world) == 0);
+}
+
+#[test]
+fn more_connections_than_there_are_places_for_wait_their_turn() {
+    let world = World::new();
+    let daemon = world.daemon();
+    let http = Asker::of(&daemon);
+    let silent: Vec<_> = (0..CONNECTIONS_MAX + 44).map(|_| http.connect()).collect();
+    assert_eq!(http.json("/livez")["status"], json!("ok"), "once those who say nothing were hung up on");
+    drop(silent);
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn the_daemon_stops_though_all_places_for_connections_are_taken() {
+    let world = World::new();
+    let daemon = world.daemon();
+    let http = Asker::of(&daemon);
+    let mut busy: Vec<_> = (0..CONNECTIONS_MAX).map(|_| http.connect()).collect();
+    let rounds = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let (stopped_in, stopped) = channel::<()>();
+        let rounds = &rounds;
+        scope.spawn(move || {
+            // None is ever idle for long enough to be hung up on.
+            while stopped.try_recv() == Err(TryRecvError::Empty) {
+                for stream in &mut busy {
+                    live(stream);
+                }
+                rounds.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        wait_until("all are served", || rounds.load(Ordering::Relaxed) > 0);
+        assert!(daemon.stop().success());
+        stopped_in.send(()).unwrap();
+    });
+}
+
+/// Asks on a connection that may have been closed.
+fn live(stream: &mut TcpStream) {
+    if stream.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").is_ok() {
+        let _answer_or_end = stream.read(&mut [0; 4096]);
+    }
+}
