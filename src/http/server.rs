@@ -133,7 +133,7 @@ fn converse(
 /// that those who are slow to ask take no places.
 async fn to_the_end(requests: Arc<Semaphore>, request: Request, next: Next) -> Response {
     // Whoever would restart the process must not take it for dead because many ask.
-    if matches!(request.uri().path(), "/livez" | "/readyz") {
+    if matches!(request.uri().path(), "/livez" | "/readyz" | "/metrics") {
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();

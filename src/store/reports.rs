@@ -140,15 +140,25 @@ impl From<ProjectColumns> for ProjectRow {
     }
 }
 
-impl Snapshot {
-    /// Projects: those that wait first, by their place, then by id.
-    pub async fn projects(&mut self, filter: &ProjectFilter) -> Result<Vec<ProjectRow>, StoreError> {
-        let rows = sqlx::query_as!(
+/// Reads projects that meet a condition.
+macro_rules! projects {
+    ($condition:tt $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
             ProjectColumns,
             "select project_id, account_id, name, status, price_credits, held, consumed, state, wanted,
                     waiting_since, status_since, stale_since
-               from project
-              where ($1::text is null or account_id = $1) and ($2::text is null or state = $2)
+               from project " + $condition
+            $(, $argument)*
+        )
+    };
+}
+use projects;
+
+impl Snapshot {
+    /// Projects: those that wait first, by their place, then by id.
+    pub async fn projects(&mut self, filter: &ProjectFilter) -> Result<Vec<ProjectRow>, StoreError> {
+        let rows = projects!(
+            "where ($1::text is null or account_id = $1) and ($2::text is null or state = $2)
                 and (not $3::boolean or ticket is not null)
               order by ticket nulls last, project_id limit $4",
             filter.account,
@@ -163,12 +173,8 @@ impl Snapshot {
 
     /// A page of projects, in the order of their ids.
     pub async fn projects_by_id(&mut self, filter: &ProjectFilter) -> Result<Vec<ProjectRow>, StoreError> {
-        let rows = sqlx::query_as!(
-            ProjectColumns,
-            "select project_id, account_id, name, status, price_credits, held, consumed, state, wanted,
-                    waiting_since, status_since, stale_since
-               from project
-              where ($1::text is null or account_id = $1) and ($2::text is null or state = $2)
+        let rows = projects!(
+            "where ($1::text is null or account_id = $1) and ($2::text is null or state = $2)
                 and (not $3::boolean or ticket is not null)
                 and ($4::text is null or account_id in (select account.account_id from account
                                                          where account.organization_id = $4
@@ -189,15 +195,7 @@ impl Snapshot {
 
     /// One project.
     pub async fn project(&mut self, id: &str) -> Result<Option<ProjectRow>, StoreError> {
-        let row = sqlx::query_as!(
-            ProjectColumns,
-            "select project_id, account_id, name, status, price_credits, held, consumed, state, wanted,
-                    waiting_since, status_since, stale_since
-               from project where project_id = $1",
-            id,
-        )
-        .fetch_optional(self.connection())
-        .await?;
+        let row = projects!("where project_id = $1", id,).fetch_optional(self.connection()).await?;
         Ok(row.map(Into::into))
     }
 }

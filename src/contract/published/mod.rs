@@ -7,7 +7,7 @@
 
 mod asyncapi;
 mod schemas;
-mod text;
+pub(crate) mod text;
 
 use serde_json::Value;
 

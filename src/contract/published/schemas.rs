@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::text;
 use crate::contract::attributes::{ContextMembers, InlineDataMembers, NameMembers};
 use crate::contract::cloudevent::BODY_BYTES_MAX;
 use crate::contract::facts::{InboundType, RevisionMember};
@@ -57,27 +58,11 @@ fn data_of(inbound: &InboundType) -> Schema {
 /// The schema of an outbound type's events.
 pub(super) fn of_outbound(outbound: &OutboundType) -> Schema {
     let mut schema = (outbound.schema)().to_value();
-    join_lines(&mut schema);
+    text::join_lines(&mut schema);
     schema["properties"]["type"]["const"] = json!(outbound.full_name());
     schema["properties"]["data"]["description"] = json!(outbound.about);
     schema["description"] = json!(format!("{} {OUTBOUND_PROMISES}", outbound.about));
     headed(&outbound.full_name(), schema)
-}
-
-/// Documentation is broken into lines for the eye; a description is running text.
-fn join_lines(schema: &mut Value) {
-    match schema {
-        Value::Object(members) => {
-            for (name, member) in members {
-                match member {
-                    Value::String(text) if name == "description" => *text = text.replace('\n', " "),
-                    other => join_lines(other),
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(join_lines),
-        _ => {}
-    }
 }
 
 fn headed(type_name: &str, mut schema: Value) -> Schema {

@@ -170,6 +170,22 @@ fn is_plain(name: &str) -> bool {
     starts_well && goes_on_well && !words.contains(&name.to_ascii_lowercase().as_str())
 }
 
+/// Documentation is broken into lines for the eye; a description is running text.
+pub(crate) fn join_lines(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match member {
+                    Value::String(text) if name == "description" => *text = text.replace('\n', " "),
+                    other => join_lines(other),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(join_lines),
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

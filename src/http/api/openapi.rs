@@ -5,6 +5,7 @@ use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
+use crate::contract::published::text::join_lines;
 use crate::http::problem::{self, Details};
 
 /// The version of OpenAPI.
@@ -264,20 +265,4 @@ fn responses(problem: &Schema) -> Value {
         "Unavailable": said("The ledger can't be reached, or too much is asked at once; `Retry-After` says when to ask again."),
         "Other": said("Anything else that went wrong."),
     })
-}
-
-/// Documentation is broken into lines for the eye; a description is running text.
-fn join_lines(schema: &mut Value) {
-    match schema {
-        Value::Object(members) => {
-            for (name, member) in members {
-                match member {
-                    Value::String(text) if name == "description" => *text = text.replace('\n', " "),
-                    other => join_lines(other),
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(join_lines),
-        _ => {}
-    }
 }

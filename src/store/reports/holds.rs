@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::{Snapshot, StoreError};
-use super::{ProjectColumns, ProjectRow};
+use super::{ProjectColumns, ProjectRow, projects};
 
 /// The projects that hold an account's credits or wait for them.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -18,12 +18,8 @@ pub struct InUse {
 impl Snapshot {
     /// Who uses the credits of `account`, a pool's members too, `limit` projects at most.
     pub async fn in_use(&mut self, account: &str, limit: i64) -> Result<InUse, StoreError> {
-        let rows = sqlx::query_as!(
-            ProjectColumns,
-            "select project_id, account_id, name, status, price_credits, held, consumed, state, wanted,
-                    waiting_since, status_since, stale_since
-               from project
-              where (chain_account = $1 or chain_pool = $1) and (held > 0 or ticket is not null)
+        let rows = projects!(
+            "where (chain_account = $1 or chain_pool = $1) and (held > 0 or ticket is not null)
               order by held desc, case when held = 0 then ticket end, project_id limit $2",
             account,
             limit,
