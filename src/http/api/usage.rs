@@ -210,7 +210,7 @@ fn projects(reading: &mut Reading, path: AccountPath, query: ProjectsQuery) -> A
         let limit = query.limit.count();
         let told = match (query.order, query.after) {
             (Order::Id, after) => {
-                let after = after.map(|key| key.to_string());
+                let after = after.map(|key| key.to_string()).filter(|key| !key.is_empty());
                 reading.usage_by_project(&path.account_id, period, after.as_deref(), limit).await?
             }
             (Order::Largest, None) => reading.usage_of_largest(&path.account_id, period, limit).await?,
