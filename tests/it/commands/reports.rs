@@ -19,6 +19,19 @@ fn account(world: &World, id: &str) -> Value {
     shown
 }
 
+/// How many events of each type the log has of an account: they are numbered without gaps.
+fn sequences(world: &World, id: &str) -> Value {
+    let notices = |kind: &str| {
+        world.number(&format!("select count(*) from creditd.notice where account_id = '{id}' and kind = '{kind}'"))
+    };
+    json!({
+        "balance_changed": world.number(&format!("select count(*) from creditd.entry where account_id = '{id}'")),
+        "alert": notices("alert"),
+        "hold": notices("hold"),
+        "transfer_rejected": notices("transfer_rejected"),
+    })
+}
+
 #[test]
 fn programs_get_accounts_and_organizations_as_documented() {
     let world = World::new();
@@ -36,6 +49,7 @@ fn programs_get_accounts_and_organizations_as_documented() {
             { "name": "credits_low", "severity": "warning" },
             { "name": "queue_blocked", "severity": "warning" },
         ],
+        "sequences": sequences(&world, "studio"),
     });
     assert_eq!(account(&world, "studio"), studio);
     let pool = json!({
@@ -45,6 +59,7 @@ fn programs_get_accounts_and_organizations_as_documented() {
         "total": 50, "held": 15, "consumed": 0, "available": 35, "over_limit": false,
         "max_usable": null, "promised": 40, "overcommitted": false,
         "queued": { "projects": 0, "credits": 0 }, "open_grants": 0, "stale_holds": 0, "alerts": [],
+        "sequences": sequences(&world, "pool:acme"),
     });
     assert_eq!(account(&world, "pool:acme"), pool);
     let member = account(&world, "member");
@@ -81,9 +96,11 @@ fn programs_get_a_project_of_each_state_as_documented() {
 
     let mut growing = world.json(&["project", "show", "growing"]);
     take_time(&mut growing, "waiting_since");
+    take_time(&mut growing, "status_since");
     let expected = json!({
         "project_id": "growing", "account_id": "studio", "name": "A film", "status": "in_progress",
         "credits": 45, "held": 30, "consumed": 0, "state": "held", "wanted": 45,
+        "stale_since": null,
     });
     assert_eq!(growing, expected, "it holds and waits for more");
 
