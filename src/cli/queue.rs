@@ -47,7 +47,7 @@ pub(super) async fn run(
     let mut snapshot = store.look().await?;
     let asked = account.or_else(|| organization.as_ref().map(AccountId::pool_of));
     let queues = match &asked {
-        None => snapshot.queues().await?,
+        None => snapshot.queues(None, None, i64::MAX).await?,
         Some(account) => {
             let known = snapshot.chain(account).await?;
             let Some(known) = known.first() else {

@@ -290,21 +290,25 @@ impl Reading {
         Ok(report)
     }
 
-    /// The queues in which something waits, those that may be seen: `limit` claims of each at most.
-    pub async fn queues(&mut self, limit: usize) -> Result<Vec<QueueReport>, ReadError> {
-        if let Scope::Account(own) = self.scope.clone() {
-            let report = self.queue(own.as_str(), limit).await?;
-            return Ok(if report.queued == Queued::default() { Vec::new() } else { vec![report] });
-        }
-        let mut reports = Vec::new();
-        for owner in self.snapshot.queues().await? {
-            match self.queue(owner.as_str(), limit).await {
-                Ok(report) => reports.push(report),
-                Err(ReadError::Unknown { .. }) => {}
-                Err(error) => return Err(error),
+    /// A page of the queues in which something waits, those that may be seen: `claims` of each at most.
+    pub async fn queues(&mut self, claims: usize, page: &Page) -> Result<Listed<QueueReport>, ReadError> {
+        let organization = match self.scope.clone() {
+            Scope::All => None,
+            Scope::Organization(own) => Some(own),
+            Scope::Account(own) => {
+                let report = self.queue(own.as_str(), claims).await?;
+                let items = if report.queued == Queued::default() { Vec::new() } else { vec![report] };
+                return Ok(Listed { items, next: None });
             }
+        };
+        let organization = organization.as_ref().map(OrganizationId::as_str);
+        let owners = self.snapshot.queues(organization, page.after.as_deref(), page.limit + 1).await?;
+        let owners = Listed::of(owners, page.limit, ToString::to_string);
+        let mut items = Vec::new();
+        for owner in &owners.items {
+            items.push(self.queue(owner.as_str(), claims).await?);
         }
-        Ok(reports)
+        Ok(Listed { items, next: owners.next })
     }
 
     /// What is raised for an account.

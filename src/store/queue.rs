@@ -127,15 +127,27 @@ pub struct LoadedQueue {
 }
 
 impl Snapshot {
-    /// The accounts in whose queues something waits, in the order of their ids.
-    pub async fn queues(&mut self) -> Result<Vec<AccountId>, StoreError> {
+    /// The accounts in whose queues something waits, in the order of their ids: of all, or of an organization;
+    /// `limit` at most, those after `after`. The claims of integrated accounts wait in their pool's.
+    pub async fn queues(
+        &mut self,
+        organization: Option<&str>,
+        after: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<AccountId>, StoreError> {
         let owners = sqlx::query_scalar!(
-            r#"select distinct coalesce(chain_pool, chain_account) as "owner!" from project
-                where ticket is not null order by 1"#
+            "select account_id from account
+              where queued_projects > 0 and kind <> 'integrated'
+                and ($1::text is null or (organization_id = $1 and kind <> 'standalone'))
+                and ($2::text is null or account_id > $2)
+              order by account_id limit $3",
+            organization,
+            after,
+            limit,
         )
         .fetch_all(self.connection())
         .await?;
-        owners.into_iter().map(|owner| Table("project").id("chain_account", owner)).collect()
+        owners.into_iter().map(|owner| Table("account").id("account_id", owner)).collect()
     }
 
     /// The queue of `owner`, its first `limit` claims.

@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use super::arguments::{AccountPath, whole_number};
+use super::arguments::{AccountPath, Key, whole_number};
 use super::endpoint::{Answering, Api, Nothing};
 use super::openapi::About;
-use crate::report::{CLAIMS_MAX, QueueReport, Reading};
+use crate::report::{CLAIMS_MAX, Listed, Page, QueueReport, Reading};
 
 /// How many claims of a queue are told at most.
 #[derive(Clone, Copy, Debug, JsonSchema)]
@@ -33,11 +33,45 @@ struct QueueQuery {
     limit: Claims,
 }
 
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct QueuesQuery {
+    /// At most so many claims of each queue: 100 where it isn't said.
+    #[serde(default)]
+    claims: Claims,
+    /// What `next` of the page before says.
+    after: Option<Key>,
+    /// At most so many queues: 20 where it isn't said.
+    #[serde(default)]
+    limit: Queues,
+}
+
+/// How many queues a page has at most: each is walked.
+#[derive(Clone, Copy, Debug, JsonSchema)]
+#[schemars(inline)]
+struct Queues(#[schemars(range(min = 1, max = 100))] i64);
+
+/// The most queues of a page.
+const QUEUES_MAX: i64 = 100;
+
+impl Default for Queues {
+    fn default() -> Self {
+        Self(20)
+    }
+}
+
+impl<'de> Deserialize<'de> for Queues {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        whole_number(deserializer, &(1..=QUEUES_MAX)).map(Self)
+    }
+}
+
 pub(super) fn endpoints(api: Api) -> Api {
     let list = About {
         id: "listQueues",
         summary: "Queues in which something waits",
-        description: "Claims first come first, and what would unblock each.",
+        description: "In the order of the accounts whose they are; claims first come first, and what would \
+                      unblock each.",
     };
     let of_account = About {
         id: "getQueue",
@@ -48,8 +82,11 @@ pub(super) fn endpoints(api: Api) -> Api {
     api.get("/v1/queues", list, queues).get("/v1/accounts/{account_id}/queue", of_account, queue)
 }
 
-fn queues(reading: &mut Reading, _: Nothing, query: QueueQuery) -> Answering<'_, Vec<QueueReport>> {
-    Box::pin(async move { Ok(reading.queues(query.limit.0).await?.into()) })
+fn queues(reading: &mut Reading, _: Nothing, query: QueuesQuery) -> Answering<'_, Listed<QueueReport>> {
+    Box::pin(async move {
+        let page = Page { after: query.after.map(|key| key.to_string()), limit: query.limit.0 };
+        Ok(reading.queues(query.claims.0, &page).await?.into())
+    })
 }
 
 fn queue(reading: &mut Reading, path: AccountPath, query: QueueQuery) -> Answering<'_, QueueReport> {

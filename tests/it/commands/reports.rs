@@ -19,6 +19,24 @@ fn account(world: &World, id: &str) -> Value {
     shown
 }
 
+/// How many events of each type the log has of an account: they are numbered without gaps.
+fn sequences(world: &World, id: &str) -> Value {
+    let counted = world.rows::<(String, String, i64)>(
+        "select account_id, 'balance_changed', count(*) from creditd.entry group by 1
+         union all select account_id, kind, count(*) from creditd.notice group by 1, 2",
+    );
+    let count = |event: &str| {
+        let found = counted.iter().find(|(account, kind, _)| account == id && kind == event);
+        found.map_or(0, |(_, _, count)| *count)
+    };
+    json!({
+        "balance_changed": count("balance_changed"),
+        "alert": count("alert"),
+        "hold": count("hold"),
+        "transfer_rejected": count("transfer_rejected"),
+    })
+}
+
 #[test]
 fn programs_get_accounts_and_organizations_as_documented() {
     let world = World::new();
@@ -36,6 +54,7 @@ fn programs_get_accounts_and_organizations_as_documented() {
             { "name": "credits_low", "severity": "warning" },
             { "name": "queue_blocked", "severity": "warning" },
         ],
+        "sequences": sequences(&world, "studio"),
     });
     assert_eq!(account(&world, "studio"), studio);
     let pool = json!({
@@ -45,6 +64,7 @@ fn programs_get_accounts_and_organizations_as_documented() {
         "total": 50, "held": 15, "consumed": 0, "available": 35, "over_limit": false,
         "max_usable": null, "promised": 40, "overcommitted": false,
         "queued": { "projects": 0, "credits": 0 }, "open_grants": 0, "stale_holds": 0, "alerts": [],
+        "sequences": sequences(&world, "pool:acme"),
     });
     assert_eq!(account(&world, "pool:acme"), pool);
     let member = account(&world, "member");
@@ -81,9 +101,11 @@ fn programs_get_a_project_of_each_state_as_documented() {
 
     let mut growing = world.json(&["project", "show", "growing"]);
     take_time(&mut growing, "waiting_since");
+    take_time(&mut growing, "status_since");
     let expected = json!({
         "project_id": "growing", "account_id": "studio", "name": "A film", "status": "in_progress",
         "credits": 45, "held": 30, "consumed": 0, "state": "held", "wanted": 45,
+        "stale_since": null,
     });
     assert_eq!(growing, expected, "it holds and waits for more");
 

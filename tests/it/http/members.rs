@@ -71,7 +71,7 @@ fn what_the_api_says_is_what_the_commands_print_for_programs() {
         assert_eq!(project, world.json(&["project", "show", id]));
         assert_eq!(project["account_id"], account);
     }
-    assert_eq!(http.json("/v1/queues"), world.json(&["queue", "list"]));
+    assert_eq!(http.json("/v1/queues")["items"], world.json(&["queue", "list"]));
     assert_eq!(http.json("/v1/alerts")["items"], world.json(&["alert", "list"]));
     assert_eq!(effective(&http.json("/v1/prices")), prices(&world.json(&["price", "list"])));
     assert_eq!(http.json("/v1/prices")["announced"][0]["prices"]["photo"], 6);

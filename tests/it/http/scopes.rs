@@ -259,7 +259,7 @@ fn what_others_hold_and_want_is_only_counted_for_who_sees_one_account() {
         (&json!("settling"), &json!(1)),
         "{queue}"
     );
-    assert_eq!(http.with(&member).json("/v1/queues").as_array().unwrap().len(), 1);
+    assert_eq!(http.with(&member).json("/v1/queues")["items"].as_array().unwrap().len(), 1);
     let quote = http.with(&member).post("/v1/accounts/member/quote", &json!({ "credits": 1 })).json();
     assert_eq!(quote["verdict"]["would"], "wait", "{quote}");
     assert!(quote["verdict"]["unblocking"]["projects_of_others"].as_i64().unwrap() > 0, "{quote}");
