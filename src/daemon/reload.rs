@@ -52,9 +52,7 @@ impl Reloader {
         }
         self.read_tokens(&config.http);
         let settings = Arc::new(config.ledger_settings());
-        info!(
-            "the settings were read again; log.level, alerts, lifecycle, time_ahead_max_s and the tokens count"
-        );
+        info!("the settings were read again; log.level, alerts, lifecycle and time_ahead_max_s count");
         self.reloaded.send(settings).ok();
     }
 

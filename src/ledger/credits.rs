@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(transparent)]
+#[schemars(description = "A number of credits. There are no fractions.")]
 pub struct Credits(pub i64);
 
 impl Credits {

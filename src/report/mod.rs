@@ -28,13 +28,13 @@ pub use lines::{UsageLine, UsageReport};
 pub use listed::{Listed, Page};
 pub use period::{Border, BorderError, Day, Month, MonthError, Period};
 pub use projects::{OtherProjects, ProjectUsage, ProjectsUsage, projects};
-pub use reading::{CLAIMS_MAX, OrganizationSummary, Prices, Reading, Reports};
+pub use reading::{CLAIMS_MAX, Prices, Reading, Reports};
 pub use statement::{MonthState, PROJECTS_NAMED, Statement, StatementProjects, statement};
 pub use written::{Format, UsageReportDocument, WrittenReport};
 
 pub use crate::store::{
-    AccountRow, ClaimRow, GrantRow, InUse, OrganizationRow, OverLimit, PriceListRow, ProjectRow, QueueReport,
-    RaisedRow, ReasonCount, Standing, UnblockingRow, Waiting,
+    AccountRow, AlertCounts, ClaimRow, GrantRow, InUse, OrganizationRow, OrganizationSummary, OverLimit,
+    PriceListRow, ProjectRow, QueueReport, RaisedRow, ReasonCount, Standing, UnblockingRow, Waiting,
 };
 use schemars::JsonSchema;
 use serde::Serialize;

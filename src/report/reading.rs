@@ -21,8 +21,9 @@ use crate::ledger::moment::Timestamp;
 use crate::ledger::notice::{Contact, ContactRole};
 use crate::ledger::settings::Settings;
 use crate::store::{
-    AccountFilter, AccountRow, GrantRow, InUse, OrganizationRow, ParkedFilter, PriceListRow, ProjectFilter,
-    ProjectRow, QueueReport, RaisedRow, ReasonCount, Snapshot, Standing, Store,
+    AccountFilter, AccountRow, AlertCounts, GrantRow, InUse, OrganizationRow, OrganizationSummary,
+    ParkedFilter, PriceListRow, ProjectFilter, ProjectRow, QueueReport, RaisedRow, ReasonCount, Snapshot,
+    Standing, Store,
 };
 
 /// Where questions are answered from. Clones share it.
@@ -55,21 +56,6 @@ impl Reports {
 
 /// The most claims of a queue that are told, since what would unblock each is found by walking all before it.
 pub const CLAIMS_MAX: usize = 200;
-
-/// An organization in short.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct OrganizationSummary {
-    /// Its id.
-    pub organization_id: String,
-    /// What people call it.
-    pub name: Option<String>,
-    /// Its admin.
-    pub contact: Option<String>,
-    /// Its pool.
-    pub pool: Option<AccountRow>,
-    /// How many accounts it has, the pool apart.
-    pub accounts: usize,
-}
 
 /// What deliverables cost for an organization, or for whoever has none.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -169,7 +155,8 @@ impl Reading {
         let is_integrated = account.kind == Kind::Integrated.as_str();
         let contact = match &account.organization_id {
             Some(organization) if is_integrated => {
-                self.snapshot.organization(organization).await?.and_then(|row| row.contact)
+                let found = self.snapshot.organization_summaries(Some(organization), None, 1).await?.pop();
+                found.and_then(|row| row.contact)
             }
             _ => account.contact.clone(),
         };
@@ -183,39 +170,43 @@ impl Reading {
     }
 
     async fn organization_is_known(&mut self, id: &str) -> Result<(), ReadError> {
-        self.organization(id).await.map(drop)
+        self.organization_in_short(id).await.map(drop)
     }
 
-    /// One organization, with its pool and its accounts.
-    pub async fn organization(&mut self, id: &str) -> Result<OrganizationRow, ReadError> {
-        let seen = match &self.scope {
+    /// One organization in short.
+    pub async fn organization_in_short(&mut self, id: &str) -> Result<OrganizationSummary, ReadError> {
+        let seen = self.sees_organization(id);
+        let found =
+            if seen { self.snapshot.organization_summaries(Some(id), None, 1).await?.pop() } else { None };
+        found.ok_or_else(|| unknown("organization", id))
+    }
+
+    /// Whether an organization of that id may be seen, if there is one.
+    fn sees_organization(&self, id: &str) -> bool {
+        let in_scope = match &self.scope {
             Scope::All => true,
             Scope::Organization(own) => own.as_str() == id,
             Scope::Account(_) => false,
         };
-        let is_id = OrganizationId::parse(id).is_ok();
-        let found = if seen && is_id { self.snapshot.organization(id).await? } else { None };
+        in_scope && OrganizationId::parse(id).is_ok()
+    }
+
+    /// One organization, with its pool and its accounts.
+    pub async fn organization(&mut self, id: &str) -> Result<OrganizationRow, ReadError> {
+        let seen = self.sees_organization(id);
+        let found = if seen { self.snapshot.organization(id).await? } else { None };
         found.ok_or_else(|| unknown("organization", id))
     }
 
     /// A page of organizations, each in short.
     pub async fn organizations(&mut self, page: &Page) -> Result<Listed<OrganizationSummary>, ReadError> {
-        let rows = match self.scope.clone() {
-            Scope::All => self.snapshot.organizations(page.after.as_deref(), page.limit + 1).await?,
-            Scope::Organization(own) => {
-                let own = self.snapshot.organization(own.as_str()).await?;
-                own.into_iter().filter(|row| Some(&row.organization_id) > page.after.as_ref()).collect()
-            }
-            Scope::Account(_) => Vec::new(),
+        let only = match &self.scope {
+            Scope::All => None,
+            Scope::Organization(own) => Some(own.as_str()),
+            Scope::Account(_) => return Ok(Listed { items: Vec::new(), next: None }),
         };
-        let summary = |row: OrganizationRow| OrganizationSummary {
-            organization_id: row.organization_id,
-            name: row.name,
-            contact: row.contact,
-            pool: row.pool,
-            accounts: row.accounts.len(),
-        };
-        let rows = rows.into_iter().map(summary).collect();
+        let after = page.after.as_deref();
+        let rows = self.snapshot.organization_summaries(only, after, page.limit + 1).await?;
         Ok(Listed::of(rows, page.limit, |row| row.organization_id.clone()))
     }
 
@@ -309,6 +300,15 @@ impl Reading {
             items.push(self.queue(owner.as_str(), claims).await?);
         }
         Ok(Listed { items, next: owners.next })
+    }
+
+    /// How many alert rules are raised in the whole ledger, by severity, and the most urgent of them: those of
+    /// `accounts` accounts. Only who sees all is told.
+    pub async fn urgent_alerts(&mut self, accounts: i64) -> Result<(AlertCounts, Vec<RaisedRow>), ReadError> {
+        if self.scope != Scope::All {
+            return Err(ReadError::OutOfScope("all alerts together"));
+        }
+        Ok((self.snapshot.alert_counts().await?, self.snapshot.urgent(accounts).await?))
     }
 
     /// What is raised for an account.

@@ -47,8 +47,8 @@ pub use parked_desk::{Desk, Discard, OfferResult, ParkedFilter, ParkedSummary, R
 pub use queue::{ClaimRow, LoadedQueue, QueueReport, UnblockingRow};
 pub use relay::{Lease, RelayStatus};
 pub use reports::{
-    AccountFilter, AccountRow, GrantRow, InUse, MessageFate, OrganizationRow, PriceListRow, ProjectFilter,
-    ProjectRow, RaisedRow, RulesOf, RulesRow,
+    AccountFilter, AccountRow, AlertCounts, GrantRow, InUse, MessageFate, OrganizationRow,
+    OrganizationSummary, PriceListRow, ProjectFilter, ProjectRow, RaisedRow, RulesOf, RulesRow,
 };
 pub use retention::{Removable, Removed};
 use secrecy::{ExposeSecret, SecretString};

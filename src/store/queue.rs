@@ -71,7 +71,7 @@ pub enum UnblockingRow {
     Settling {
         /// In this order: closest to being settled first, then the larger hold.
         projects: Vec<Holder>,
-        /// What they hold together, in credits.
+        /// What these hold together, in credits.
         credits: Credits,
         /// How many of them are others' and not told to who sees one account alone.
         #[serde(skip_serializing_if = "is_zero")]
@@ -102,12 +102,14 @@ impl From<Unblocking> for UnblockingRow {
 }
 
 impl UnblockingRow {
-    /// Counts the projects of other accounts than `own` instead of naming them.
+    /// Counts the projects of other accounts than `own` instead of naming them, and leaves out what they hold: the
+    /// sum would tell it.
     pub fn hide_all_but(&mut self, own: &AccountId) {
-        if let UnblockingRow::Settling { projects, projects_of_others, .. } = self {
+        if let UnblockingRow::Settling { projects, credits, projects_of_others } = self {
             let all = projects.len();
             projects.retain(|holder| holder.account_id == *own);
             *projects_of_others += all - projects.len();
+            *credits = projects.iter().map(|holder| holder.held).sum();
         }
     }
 }

@@ -7,8 +7,8 @@ mod grants;
 mod holds;
 mod prices;
 
-pub use accounts::{AccountFilter, AccountRow, OrganizationRow};
-pub use alerts::{RaisedRow, RulesOf, RulesRow};
+pub use accounts::{AccountFilter, AccountRow, OrganizationRow, OrganizationSummary};
+pub use alerts::{AlertCounts, RaisedRow, RulesOf, RulesRow};
 pub use grants::GrantRow;
 pub use holds::InUse;
 pub use prices::PriceListRow;

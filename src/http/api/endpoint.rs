@@ -142,7 +142,7 @@ async fn answer<A: Serialize>(
     reading.close().await?;
     let Answer { body, sequence } = answered?;
     let body = serde_json::to_vec(&body).expect("answers have only text for keys");
-    let tag = tag(sequence.unwrap_or(log_number), &body);
+    let tag = tag(sequence, &body);
     let mut headers = HeaderMap::new();
     headers.insert(header::ETAG, tag.clone());
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
@@ -154,13 +154,17 @@ async fn answer<A: Serialize>(
     Ok((headers, Bytes::from(body)).into_response())
 }
 
-/// How far the account, or else the ledger, has come, and what the answer says: members of an account change
+/// How far the account has come, where it is about one, and what the answer says: members of an account change
 /// without an entry as well.
-fn tag(number: i64, body: &[u8]) -> HeaderValue {
+fn tag(sequence: Option<i64>, body: &[u8]) -> HeaderValue {
     let hash = Sha256::digest(body);
     let (first, _) = hash.split_first_chunk().expect("SHA-256 has 32 bytes");
     let digits = u64::from_be_bytes(*first);
-    HeaderValue::try_from(format!("\"{number}-{digits:016x}\"")).expect("digits and quotes are visible ASCII")
+    let tag = match sequence {
+        Some(sequence) => format!("\"{sequence}-{digits:016x}\""),
+        None => format!("\"{digits:016x}\""),
+    };
+    HeaderValue::try_from(tag).expect("digits and quotes are visible ASCII")
 }
 
 /// Whether a list of tags has this one. Weak ones count (RFC 9110, 13.1.2).
@@ -188,7 +192,16 @@ fn wrong_body(rejection: &JsonRejection) -> Problem {
         StatusCode::UNSUPPORTED_MEDIA_TYPE => Kind::MediaType,
         _ => Kind::BadRequest,
     };
-    Problem::new(kind, format!("the body can't be read: {}", rejection.body_text()))
+    Problem::new(kind, format!("the body can't be read: {}", without_jargon(&rejection.body_text())))
+}
+
+/// What a reader of JSON says, without naming the types of this program.
+fn without_jargon(said: &str) -> &str {
+    let beginnings = [
+        "Failed to deserialize the JSON body into the target type: ",
+        "Failed to parse the request body as JSON: ",
+    ];
+    beginnings.iter().find_map(|beginning| said.strip_prefix(beginning)).unwrap_or(said)
 }
 
 #[cfg(test)]
@@ -197,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_tag_is_known_by_itself_in_a_list_and_as_a_weak_one() {
-        let tag = tag(7, b"{}");
+        let tag = tag(Some(7), b"{}");
         let text = tag.to_str().unwrap();
         assert!(text.starts_with("\"7-"), "{text}");
         for known in [text.to_owned(), format!("\"other\", W/{text}"), "*".to_owned()] {

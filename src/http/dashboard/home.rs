@@ -9,14 +9,13 @@ use super::words::{counted, named, number, word};
 use super::{attention, links};
 use crate::clock;
 use crate::http::problem::Problem;
-use crate::ledger::alert::Severity;
 use crate::report::{
-    self, AccountRow, Listed, OrganizationSummary, RaisedRow, Reading, ReasonCount, Standing,
+    self, AccountRow, AlertCounts, Listed, OrganizationSummary, RaisedRow, Reading, ReasonCount, Standing,
 };
 
 /// As many organizations, and as many accounts, stand on a page.
 const ROWS: i64 = 25;
-/// The alerts of as many accounts are told; the others are counted by the API.
+/// The alerts of as many accounts are told, the most urgent ones; all are counted.
 const ALERTED_ACCOUNTS: i64 = 50;
 /// As many of the accounts that are over limit, or that work waits for, are named.
 const NAMED: usize = 8;
@@ -35,7 +34,7 @@ pub(super) async fn page(reading: &mut Reading, place: Place) -> Result<Page, Pr
     let page = |after: Option<String>| report::Page { after, limit: ROWS };
     let standing = reading.standing().await?;
     let parked = reading.parked().await?;
-    let alerts = reading.alerts(&report::Page { after: None, limit: ALERTED_ACCOUNTS }).await?;
+    let (counts, alerts) = reading.urgent_alerts(ALERTED_ACCOUNTS).await?;
     let organizations = reading.organizations(&page(place.organizations_after.clone())).await?;
     let accounts = reading.standalone(&page(place.accounts_after.clone())).await?;
     let body = html! {
@@ -43,9 +42,9 @@ pub(super) async fn page(reading: &mut Reading, place: Place) -> Result<Page, Pr
             h1 { "Overview" }
             (search("", None))
         }
-        (tiles(&standing, &alerts, &parked))
+        (tiles(&standing, counts, &parked))
         div.columns {
-            (raised(&alerts))
+            (raised(&alerts, counts))
             (stopped(&standing))
         }
         (organizations_list(&organizations, &place))
@@ -71,16 +70,12 @@ pub(super) fn search(typed: &str, wrong: Option<&str>) -> Markup {
     }
 }
 
-fn tiles(standing: &Standing, alerts: &Listed<RaisedRow>, parked: &[ReasonCount]) -> Markup {
-    let critical = alerts.items.iter().filter(|row| row.severity == Severity::Critical).count();
-    let others = alerts.items.len() - critical;
-    let more = if alerts.next.is_some() { "or more" } else { "" };
-    let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+fn tiles(standing: &Standing, alerts: AlertCounts, parked: &[ReasonCount]) -> Markup {
     let parked: i64 = parked.iter().map(|reason| reason.messages).sum();
     html! {
         ul.tiles {
-            (tile("Critical alerts", count(critical), more, "critical"))
-            (tile("Other alerts", count(others), more, "warning"))
+            (tile("Critical alerts", alerts.critical, "", "critical"))
+            (tile("Other alerts", alerts.others, "", "warning"))
             (tile("Over limit", standing.over_limit, if standing.over_limit == 1 { "account" } else { "accounts" }, "critical"))
             (tile("Waiting", standing.waiting, if standing.waiting == 1 { "project" } else { "projects" }, "warning"))
             (tile("Parked", parked, if parked == 1 { "message" } else { "messages" }, "warning"))
@@ -99,16 +94,16 @@ fn tile(name: &str, count: i64, unit: &str, class: &str) -> Markup {
     }
 }
 
-fn raised(alerts: &Listed<RaisedRow>) -> Markup {
+fn raised(alerts: &[RaisedRow], counts: AlertCounts) -> Markup {
     html! {
         section.card id="alerts" aria-labelledby="alerts-heading" {
             h2 id="alerts-heading" { "Alerts" }
-            @if alerts.items.is_empty() {
+            @if alerts.is_empty() {
                 p.empty { "No alert is raised." }
             } @else {
-                (attention::alerts_by_account(&alerts.items, clock::now(), NAMED))
-                @if alerts.next.is_some() {
-                    p.aside { "Those of the first " (ALERTED_ACCOUNTS) " accounts; /v1/alerts has all." }
+                (attention::alerts_by_account(alerts, clock::now(), NAMED))
+                @if counts.accounts > ALERTED_ACCOUNTS {
+                    p.aside { "Those of " (ALERTED_ACCOUNTS) " accounts of " (number(counts.accounts)) ", the most urgent first; /v1/alerts has all." }
                 }
             }
         }
@@ -164,7 +159,7 @@ fn organizations_list(organizations: &Listed<OrganizationSummary>, place: &Place
                             a href=(links::organization(&organization.organization_id)) {
                                 (named(organization.name.as_deref(), &organization.organization_id))
                             }
-                            span.aside { (counted(i64::try_from(organization.accounts).unwrap_or(i64::MAX), "account")) }
+                            span.aside { (counted(organization.accounts, "account")) }
                         }
                         @if let Some(pool) = &organization.pool { (balance(pool)) } @else { p.aside { "It has no pool yet." } }
                     }

@@ -27,7 +27,7 @@ pub(super) struct Place {
 
 /// The page of an organization.
 pub(super) async fn page(reading: &mut Reading, id: &str, place: Place) -> Result<Page, Problem> {
-    let organization = reading.organization(id).await?;
+    let organization = reading.organization_in_short(id).await?;
     let pool_id = organization.pool.as_ref().map(|pool| pool.account_id.clone());
     let pool = match &pool_id {
         Some(pool) => Some(Standing::read(reading, pool).await?),
@@ -42,13 +42,12 @@ pub(super) async fn page(reading: &mut Reading, id: &str, place: Place) -> Resul
     accounts.items.retain(|account| account.promised.is_none());
     let prices = reading.prices(Some(id)).await?;
     let name = organization.name.as_deref().unwrap_or(id);
-    let members = i64::try_from(organization.accounts.len()).unwrap_or(i64::MAX);
     let body = html! {
         div.head {
             h1 { (said(name)) }
             p.aside {
                 @if organization.name.is_some() { span.id { (id) } " \u{00B7} " }
-                "organization of " (counted(members, "account"))
+                "organization of " (counted(organization.accounts, "account"))
                 @if let Some(admin) = &organization.contact { " \u{00B7} " (contact(admin)) }
             }
         }

@@ -27,7 +27,7 @@ pub(super) async fn find(reading: &mut Reading, id: &str) -> Result<Found, Probl
     if known(reading.account(id).await)?.is_some() {
         return Ok(Found::At(links::account(id)));
     }
-    if known(reading.organization(id).await)?.is_some() {
+    if known(reading.organization_in_short(id).await)?.is_some() {
         return Ok(Found::At(links::organization(id)));
     }
     if let Some(project) = known(reading.project(id).await)? {

@@ -94,6 +94,8 @@ pub struct AccountFilter {
     pub organizations: Option<Vec<String>>,
     /// Only those that belong to none.
     pub standalone: bool,
+    /// Only pools.
+    pub pools: bool,
     /// Only those after this id.
     pub after: Option<String>,
     /// At most so many.
@@ -102,7 +104,14 @@ pub struct AccountFilter {
 
 impl Default for AccountFilter {
     fn default() -> Self {
-        Self { only: None, organizations: None, standalone: false, after: None, limit: i64::MAX }
+        Self {
+            only: None,
+            organizations: None,
+            standalone: false,
+            pools: false,
+            after: None,
+            limit: i64::MAX,
+        }
     }
 }
 
@@ -140,6 +149,21 @@ pub struct OrganizationRow {
     pub pool: Option<AccountRow>,
     /// Its accounts, the pool apart.
     pub accounts: Vec<AccountRow>,
+}
+
+/// An organization in short.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct OrganizationSummary {
+    /// Its id.
+    pub organization_id: String,
+    /// What people call it.
+    pub name: Option<String>,
+    /// Its admin.
+    pub contact: Option<String>,
+    /// Its pool.
+    pub pool: Option<AccountRow>,
+    /// How many accounts it has, the pool apart.
+    pub accounts: i64,
 }
 
 struct AccountColumns {
@@ -238,11 +262,13 @@ impl Snapshot {
                 where ($1::text is null or account.account_id = $1)
                   and ($2::text[] is null or (account.organization_id = any($2) and account.kind <> 'standalone'))
                   and (not $3::boolean or account.kind = 'standalone')
-                  and ($4::text is null or account.account_id > $4)
-                order by account.account_id limit $5"#,
+                  and (not $4::boolean or account.kind = 'pool')
+                  and ($5::text is null or account.account_id > $5)
+                order by account.account_id limit $6"#,
             filter.only,
             filter.organizations.as_deref(),
             filter.standalone,
+            filter.pools,
             filter.after,
             filter.limit,
         )
@@ -269,6 +295,40 @@ impl Snapshot {
     /// One organization with its accounts.
     pub async fn organization(&mut self, id: &str) -> Result<Option<OrganizationRow>, StoreError> {
         Ok(self.organization_rows(Some(id), None, 1).await?.pop())
+    }
+
+    /// Organizations in short, in the order of their ids: `limit` at most, those after `after`; or one. Accounts are
+    /// counted and not read, however many there are.
+    pub async fn organization_summaries(
+        &mut self,
+        only: Option<&str>,
+        after: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<OrganizationSummary>, StoreError> {
+        let rows = sqlx::query!(
+            r#"select organization_id, name, contact,
+                      (select count(*) from account
+                        where account.organization_id = organization.organization_id
+                          and kind not in ('standalone', 'pool')) as "accounts!"
+                 from organization
+                where ($1::text is null or organization_id = $1) and ($2::text is null or organization_id > $2)
+                order by organization_id limit $3"#,
+            only,
+            after,
+            limit,
+        )
+        .fetch_all(self.connection())
+        .await?;
+        let ids = rows.iter().map(|row| row.organization_id.clone()).collect();
+        let their_pools = AccountFilter { organizations: Some(ids), pools: true, ..AccountFilter::default() };
+        let mut pools = self.accounts(&their_pools).await?;
+        let summaries = rows.into_iter().map(|row| {
+            let is_its = |pool: &AccountRow| pool.organization_id.as_ref() == Some(&row.organization_id);
+            let pool = pools.iter().position(is_its).map(|place| pools.swap_remove(place));
+            let (organization_id, name, contact) = (row.organization_id, row.name, row.contact);
+            OrganizationSummary { organization_id, name, contact, pool, accounts: row.accounts }
+        });
+        Ok(summaries.collect())
     }
 
     async fn organization_rows(

@@ -57,6 +57,23 @@ pub struct RulesRow {
     pub rules: Vec<Rule>,
 }
 
+/// How many alert rules are raised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AlertCounts {
+    /// Critical ones.
+    pub critical: i64,
+    /// Those less urgent.
+    pub others: i64,
+    /// For how many accounts.
+    pub accounts: i64,
+}
+
+struct RaisedColumns {
+    account_id: String,
+    organization_id: Option<String>,
+    raised: Value,
+}
+
 impl Snapshot {
     /// What is raised now, by account and in the order of its rules: of all accounts, of one, or of an
     /// organization's; of `limit` accounts at most, those after `after`.
@@ -67,7 +84,8 @@ impl Snapshot {
         after: Option<&str>,
         limit: i64,
     ) -> Result<Vec<RaisedRow>, StoreError> {
-        let accounts = sqlx::query!(
+        let accounts = sqlx::query_as!(
+            RaisedColumns,
             "select account_id, case when kind <> 'standalone' then organization_id end as organization_id, raised
                from account
               where raised <> '[]' and ($1::text is null or account_id = $1)
@@ -81,6 +99,41 @@ impl Snapshot {
         )
         .fetch_all(self.connection())
         .await?;
+        self.told(accounts).await
+    }
+
+    /// What is raised for the `limit` accounts where it is most urgent, those first.
+    pub async fn urgent(&mut self, limit: i64) -> Result<Vec<RaisedRow>, StoreError> {
+        let accounts = sqlx::query_as!(
+            RaisedColumns,
+            r#"select account_id, case when kind <> 'standalone' then organization_id end as organization_id, raised
+                 from account where raised <> '[]'
+                order by raised @> '[{"severity": "critical"}]' desc, raised @> '[{"severity": "warning"}]' desc,
+                         account_id limit $1"#,
+            limit,
+        )
+        .fetch_all(self.connection())
+        .await?;
+        let mut rows = self.told(accounts).await?;
+        rows.sort_by_key(|row| std::cmp::Reverse(row.severity));
+        Ok(rows)
+    }
+
+    /// How many rules are raised, for all accounts together.
+    pub async fn alert_counts(&mut self) -> Result<AlertCounts, StoreError> {
+        let row = sqlx::query!(
+            r#"select count(*) filter (where rule->>'severity' = 'critical') as "critical!",
+                      count(*) filter (where rule->>'severity' <> 'critical') as "others!",
+                      count(distinct account_id) as "accounts!"
+                 from account cross join jsonb_array_elements(raised) as rule where raised <> '[]'"#
+        )
+        .fetch_one(self.connection())
+        .await?;
+        Ok(AlertCounts { critical: row.critical, others: row.others, accounts: row.accounts })
+    }
+
+    /// Rules that are raised, with what they are about.
+    async fn told(&mut self, accounts: Vec<RaisedColumns>) -> Result<Vec<RaisedRow>, StoreError> {
         let ids: Vec<_> = accounts.iter().map(|row| row.account_id.clone()).collect();
         let mut subjects = stale_holds(self.connection(), &ids).await?;
         subjects.extend(expiring_grants(self.connection(), &ids).await?);

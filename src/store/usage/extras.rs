@@ -110,6 +110,9 @@ pub(super) async fn usage_briefed(
     stretch: Stretch,
 ) -> Result<BriefedFigures, StoreError> {
     let organization = id.pool_owner();
+    if stretch == Stretch::default() {
+        return ever_briefed(connection, id, organization.as_ref()).await;
+    }
     let row = sqlx::query!(
         r#"select count(*) as "projects!",
                   count(*) filter (where briefed_at is not null
@@ -125,11 +128,40 @@ pub(super) async fn usage_briefed(
                      from project
                     where account_id = any(select $1::text
                                            union all
-                                           select account_id from account where organization_id = $2)) told"#,
+                                           select account_id from account
+                                            where organization_id = $2 and kind <> 'standalone')) told"#,
         id.as_str(),
         organization.as_ref().map(OrganizationId::as_str),
         stretch.from.map(Timestamp::to_offset_date_time),
         stretch.before.map(Timestamp::to_offset_date_time),
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(BriefedFigures { projects: row.projects, briefed: row.briefed })
+}
+
+/// As [`usage_briefed`], whenever it was: most projects tell it by their status, and the log is asked for the others
+/// alone. The questions to the log are no `exists`, which could be planned as a walk through all of it.
+async fn ever_briefed(
+    connection: &mut PgConnection,
+    id: &AccountId,
+    organization: Option<&OrganizationId>,
+) -> Result<BriefedFigures, StoreError> {
+    let row = sqlx::query!(
+        r#"select count(*) as "projects!",
+                  count(*) filter (
+                      where stage > 0 or effect <> 'none'
+                         or (select true from entry where entry.project_id = project.project_id limit 1) is true
+                         or (select true from notice
+                              where kind = 'hold' and body ->> 'project_id' = project.project_id
+                              limit 1) is true) as "briefed!"
+             from project
+            where account_id = any(select $1::text
+                                   union all
+                                   select account_id from account
+                                    where organization_id = $2 and kind <> 'standalone')"#,
+        id.as_str(),
+        organization.map(OrganizationId::as_str),
     )
     .fetch_one(connection)
     .await?;
