@@ -26,6 +26,33 @@ fn the_overview_tells_what_needs_somebody_and_leads_to_everything() {
 }
 
 #[test]
+fn alerts_are_counted_in_full_and_the_most_urgent_come_first_whatever_their_accounts_are_called() {
+    let world = World::new();
+    let daemon = world.daemon();
+    let warned = |number: i64| {
+        let id = format!("a-{number:02}");
+        Message::account(&id, &id, 1, json!({ "capacity": 100, "alert_rules": [rule("warning")] }))
+    };
+    let critical = json!({ "capacity": 100, "alert_rules": [rule("critical")] });
+    let mut messages: Vec<_> = (0..60).map(warned).collect();
+    messages.push(Message::account("z", "z-last", 1, critical));
+    world.publish(&messages);
+    world.wait_for_messages(&["z"]);
+    let overview = page(&daemon, "/");
+    let tile =
+        |name: &str| overview.text.split(name).nth(1).unwrap().split("</strong>").next().unwrap().to_owned();
+    assert!(tile("Critical alerts").ends_with(">1"), "{}", overview.text);
+    assert!(tile("Other alerts").ends_with(">60"), "{}", overview.text);
+    let alerts = overview.section("alerts");
+    assert!(alerts.find("z-last").unwrap() < alerts.find("a-00").unwrap(), "{alerts}");
+}
+
+/// A rule that is raised at once.
+fn rule(severity: &str) -> serde_json::Value {
+    json!({ "name": "at_once", "measure": "available_credits", "level": 1000, "severity": severity })
+}
+
+#[test]
 fn an_accounts_page_tells_what_is_left_what_waits_and_whom_to_turn_to() {
     let world = World::new();
     let daemon = agency(&world);

@@ -47,6 +47,12 @@ fn an_accounts_tag_begins_with_its_sequence_and_changes_with_whatever_changes_of
         assert!(changed.header("etag").starts_with(&format!("\"{sequence}-")), "{:?}", changed.headers);
         known = changed;
     }
+    let others = ["/v1/accounts/studio/alerts", "/v1/projects/large", "/v1/accounts/studio/queue"];
+    let known_of_others = others.map(|path| http.get(path));
+    give(&world, &["credits", "grant", "other", "1", "--reason", "somebody else's entry"]);
+    for (path, known) in others.iter().zip(&known_of_others) {
+        assert_eq!(again(&http, path, known).status, 304, "{path}");
+    }
     let tag = known.header("etag").to_owned();
     let lists = [format!("\"x\", W/{tag}"), "*".to_owned()];
     for list in &lists {

@@ -259,6 +259,11 @@ fn what_others_hold_and_want_is_only_counted_for_who_sees_one_account() {
         (&json!("settling"), &json!(1)),
         "{queue}"
     );
+    let own = &unblocking["projects"][0]["held"];
+    assert_eq!(
+        &unblocking["credits"], own,
+        "the sum of all would tell what another's project holds: {queue}"
+    );
     assert_eq!(http.with(&member).json("/v1/queues")["items"].as_array().unwrap().len(), 1);
     let quote = http.with(&member).post("/v1/accounts/member/quote", &json!({ "credits": 1 })).json();
     assert_eq!(quote["verdict"]["would"], "wait", "{quote}");
