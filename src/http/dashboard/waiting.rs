@@ -107,7 +107,8 @@ fn settling(projects: &[Holder], of_others: usize, credits: i64) -> Markup {
                 @if !projects.is_empty() { " and " }
                 (counted(i64::try_from(of_others).unwrap_or(i64::MAX), "project")) " of other accounts"
             }
-            ", which gives back " (number(credits))
+            // With others' among them the sum of one's own is not what it takes, and theirs isn't told.
+            @if of_others == 0 { ", which gives back " (number(credits)) }
         }
     }
 }
@@ -138,5 +139,28 @@ pub(super) fn refusal(
             }
             (_, None, short) => (obstacle(None, short)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::credits::Credits;
+    use crate::ledger::ids::{AccountId, ProjectId};
+
+    #[test]
+    fn what_is_given_back_is_told_only_where_all_of_it_may_be_seen() {
+        let with_others = settling(&[], 2, 0).into_string();
+        assert_eq!(with_others, "Finalizing 2 projects of other accounts");
+        let own = Holder {
+            project_id: ProjectId::parse("P-1").unwrap(),
+            account_id: AccountId::parse("studio").unwrap(),
+            name: None,
+            status: None,
+            stage: 0,
+            held: Credits(30),
+        };
+        assert!(settling(std::slice::from_ref(&own), 0, 30).into_string().ends_with(", which gives back 30"));
+        assert!(!settling(&[own], 1, 30).into_string().contains("gives back"));
     }
 }
