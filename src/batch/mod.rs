@@ -1,6 +1,7 @@
 //! One batch through the store: what came is held against the inbox, decided by the core, and saved with
 //! its outcome, all in one transaction. The daemon and `creditd import` take their messages this way.
 
+mod arrival;
 mod offers;
 pub(crate) mod settings;
 
@@ -8,11 +9,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+pub(crate) use arrival::Arrival;
+use arrival::{Content, refusal};
 pub(crate) use offers::{Offers, TRIES_ALONE_MAX};
 use tracing::{debug, info, warn};
 
-use crate::contract::inbound::{DecodeError, Message, decode};
-use crate::contract::raw::RawMessage;
+use crate::contract::inbound::{DecodeError, Message};
 use crate::ledger::books::{Changes, Decision};
 use crate::ledger::ids::{AccountId, MessageKey, ProjectId};
 use crate::ledger::inbox::{Admission, Fingerprint, Inbox};
@@ -21,113 +23,6 @@ use crate::ledger::outcome::{Outcome, ParkReason, Parking, Rejection};
 use crate::ledger::settings::Settings;
 use crate::store::{Batch, Decided, InboxRow, Parcel, Received, Repeated, Store, StoreError};
 use crate::vitals::metrics::{BatchFigures, MessageFate, MessageOutcome, MessageType};
-
-/// A message on its way through a batch.
-#[derive(Debug)]
-pub(crate) struct Arrival {
-    raw: RawMessage,
-    received_at: Timestamp,
-    content: Content,
-    /// Its number among the parked, if it is offered again from there.
-    parked_id: Option<i64>,
-    /// Its content's hash, if its tries alone are counted.
-    suspect: Option<[u8; 32]>,
-}
-
-#[derive(Debug)]
-enum Content {
-    Decoded(Message, Fingerprint),
-    /// It was decoded, and the database refused what it leads to.
-    Refused(Message, Fingerprint, String),
-    /// It can't be decoded, or must not be tried again.
-    Unusable(DecodeError),
-}
-
-impl Arrival {
-    /// A message as it was delivered.
-    pub(crate) fn decode(raw: RawMessage, received_at: Timestamp) -> Self {
-        let content = Content::of(&raw);
-        Self { raw, received_at, content, parked_id: None, suspect: None }
-    }
-
-    /// A message that was decoded before.
-    pub(crate) fn decoded(raw: RawMessage, message: Message, received_at: Timestamp) -> Self {
-        let fingerprint = message.fingerprint();
-        let content = Content::Decoded(message, fingerprint);
-        Self { raw, received_at, content, parked_id: None, suspect: None }
-    }
-
-    /// A message that is not to be decoded before its try is counted; see [`Arrival::try_alone`].
-    pub(crate) fn undecoded(raw: RawMessage, received_at: Timestamp) -> Self {
-        let content = Content::Unusable(refusal(ParkReason::Suspect, SUSPECT_DETAIL.to_owned(), None));
-        let suspect = Some(raw.fingerprint());
-        Self { raw, received_at, content, parked_id: None, suspect }
-    }
-
-    /// A parked message that is offered again.
-    fn offer(raw: RawMessage, parked_id: i64, received_at: Timestamp) -> Self {
-        Self { parked_id: Some(parked_id), ..Self::decode(raw, received_at) }
-    }
-
-    /// A parked message that was in hand alone at so many deaths that it is not decoded again.
-    fn offer_undecoded(raw: RawMessage, parked_id: i64, received_at: Timestamp) -> Self {
-        Self { parked_id: Some(parked_id), suspect: None, ..Self::undecoded(raw, received_at) }
-    }
-
-    /// The hash by which a suspect's tries are counted.
-    pub(crate) fn suspect(&self) -> Option<&[u8; 32]> {
-        self.suspect.as_ref()
-    }
-
-    /// A suspect whose try was counted: it is decoded now.
-    pub(crate) fn try_alone(self) -> Self {
-        Self { content: Content::of(&self.raw), ..self }
-    }
-
-    /// The same, to be parked because the database refused what it leads to; without an inbox row, if it
-    /// refused that too.
-    fn refused_by_database(self, error: &StoreError) -> Self {
-        let content = match self.content {
-            Content::Decoded(message, fingerprint) => {
-                Content::Refused(message, fingerprint, error.to_string())
-            }
-            Content::Refused(message, _, detail) => {
-                Content::Unusable(refusal(ParkReason::DatabaseRefused, detail, Some(&message)))
-            }
-            unusable @ Content::Unusable(_) => unusable,
-        };
-        Self { content, ..self }
-    }
-
-    /// Whether there is no more to be taken away from it: it is only to be parked.
-    fn is_unusable(&self) -> bool {
-        matches!(self.content, Content::Unusable(_))
-    }
-}
-
-const SUSPECT_DETAIL: &str = "the process died three times while it had this message alone in hand; \
-                              it was not decoded again";
-
-impl Content {
-    fn of(raw: &RawMessage) -> Self {
-        match decode(raw) {
-            Ok(message) => {
-                let fingerprint = message.fingerprint();
-                Content::Decoded(message, fingerprint)
-            }
-            Err(error) => Content::Unusable(error),
-        }
-    }
-}
-
-fn refusal(reason: ParkReason, detail: String, message: Option<&Message>) -> DecodeError {
-    DecodeError {
-        reason,
-        detail,
-        key: message.map(|message| message.cause.key.clone()),
-        message_type: message.map(|message| message.cause.message_type.clone()),
-    }
-}
 
 /// An arrival that is to be decided.
 struct Step<'a> {
@@ -322,15 +217,6 @@ fn log_undecided(parcels: &[Parcel]) {
         let source = key.as_ref().map(|key| &*key.source);
         let id = key.as_ref().map(|key| &*key.id);
         info!(source, id, %reason, detail, "parked");
-    }
-}
-
-impl Arrival {
-    fn key(&self) -> Option<&MessageKey> {
-        match &self.content {
-            Content::Decoded(message, _) | Content::Refused(message, ..) => Some(&message.cause.key),
-            Content::Unusable(_) => None,
-        }
     }
 }
 

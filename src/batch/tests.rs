@@ -3,6 +3,7 @@
 use serde_json::{Map, json};
 
 use super::*;
+use crate::contract::raw::RawMessage;
 use crate::ledger::inbox::Known;
 
 fn arrival(id: &str, message_type: &str, data: &serde_json::Value) -> Arrival {

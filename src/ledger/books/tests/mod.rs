@@ -3,6 +3,7 @@
 mod alerts;
 mod checks;
 mod claims;
+mod generated;
 mod holds;
 mod moves;
 mod properties;
