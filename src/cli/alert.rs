@@ -15,7 +15,7 @@ use crate::ledger::alert::{Rule, Severity};
 use crate::ledger::ids::AccountId;
 use crate::ledger::input::{AccountFact, AlertTest, Existence, Fact, OrganizationFact};
 use crate::ledger::notice::SubjectKind;
-use crate::store::{RaisedRow, RulesOf, RulesRow, Store};
+use crate::store::{RaisedFilter, RaisedRow, RulesOf, RulesRow, Store};
 
 /// How many subjects of an alert the table names.
 const SUBJECTS_SHOWN: usize = 3;
@@ -31,8 +31,11 @@ pub(super) enum AlertCommand {
         #[arg(long)]
         organization: Option<String>,
         /// Only what is this urgent.
-        #[arg(long, value_parser = ["info", "warning", "critical"])]
-        severity: Option<String>,
+        #[arg(long, value_parser = parse_severity)]
+        severity: Option<Severity>,
+        /// Only what this rule raised.
+        #[arg(long, value_name = "RULE")]
+        rule: Option<String>,
     },
     /// Which rules are in force, and where they come from; without an account or organization, all lists.
     Rules(RulesArgs),
@@ -78,7 +81,7 @@ pub(super) async fn run(
     json: bool,
 ) -> Result<(), CommandError> {
     match command {
-        AlertCommand::List { account, organization, severity } => {
+        AlertCommand::List { account, organization, severity, rule } => {
             let store = open_store(config).await?;
             if let Some(account) = &account {
                 account::known(&store, account).await?;
@@ -86,12 +89,10 @@ pub(super) async fn run(
             if let Some(organization) = &organization {
                 organization::known(&store, organization).await?;
             }
-            let mut raised = store
-                .look()
-                .await?
-                .raised(account.as_deref(), organization.as_deref(), None, i64::MAX)
-                .await?;
-            raised.retain(|row| severity.as_deref().is_none_or(|wanted| name(row.severity) == wanted));
+            let (account, organization) = (account.as_deref(), organization.as_deref());
+            let rule = rule.as_deref();
+            let filter = RaisedFilter { account, organization, severity, rule, after: None };
+            let raised = store.look().await?.raised(&filter, i64::MAX).await?;
             if json { print_json(&raised) } else { print(&list(&raised)) }
         }
         AlertCommand::Rules(RulesArgs { command: Some(command), .. }) => {
@@ -163,6 +164,12 @@ async fn from_settings(store: &Store, config: Option<&Path>) -> Result<(RulesRow
     Ok((of_settings, built_in))
 }
 
+fn parse_severity(text: &str) -> Result<Severity, String> {
+    let found =
+        [Severity::Info, Severity::Warning, Severity::Critical].into_iter().find(|one| name(*one) == text);
+    found.ok_or_else(|| "expected info, warning or critical".to_owned())
+}
+
 fn name(severity: Severity) -> &'static str {
     match severity {
         Severity::Info => "info",
@@ -181,13 +188,13 @@ fn list(raised: &[RaisedRow]) -> String {
     ];
     let row = |row: &RaisedRow| {
         let (severity, since) = (name(row.severity).to_owned(), row.since.to_string());
-        vec![row.account_id.clone(), row.rule.clone(), severity, since, about(&row.subjects)]
+        vec![row.account_id.clone(), row.rule.clone(), severity, since, about(row)]
     };
     table(&columns, raised.iter().map(row))
 }
 
 /// What an alert is about, in short.
-fn about(subjects: &[SubjectKind]) -> String {
+fn about(raised: &RaisedRow) -> String {
     let subject = |subject: &SubjectKind| match subject {
         SubjectKind::Project { project_id, status, held, .. } => {
             let status = status.as_deref().unwrap_or("no status");
@@ -197,11 +204,11 @@ fn about(subjects: &[SubjectKind]) -> String {
             format!("grant {grant} ({credits_left} left until {expires_at})")
         }
     };
-    let mut named: Vec<_> = subjects.iter().take(SUBJECTS_SHOWN).map(subject).collect();
+    let mut named: Vec<_> = raised.subjects.iter().take(SUBJECTS_SHOWN).map(subject).collect();
     if named.is_empty() {
         return "-".to_owned();
     }
-    let more = subjects.len() - named.len();
+    let more = raised.subjects_in_all - i64::try_from(named.len()).unwrap_or(i64::MAX);
     if more > 0 {
         named.push(format!("and {more} more"));
     }

@@ -155,7 +155,7 @@ async fn grants(
     if let Some(account_id) = account_id {
         account::known(&store, account_id).await?;
     }
-    let grants = store.look().await?.grants(account_id, all, limit.into()).await?;
+    let grants = store.look().await?.grants(account_id, all, None, limit.into()).await?;
     note_limit(grants.len(), limit);
     if json { print_json(&grants) } else { print(&list(&grants)) }
 }

@@ -14,7 +14,7 @@ use crate::ledger::account::Mode;
 use crate::ledger::credits::Credits;
 use crate::ledger::ids::OrganizationId;
 use crate::ledger::input::{Existence, Fact, OrganizationFact};
-use crate::store::{OrganizationRow, Store};
+use crate::store::{OrganizationRow, OrganizationSummary, Store};
 
 #[derive(Subcommand)]
 pub(super) enum OrganizationCommand {
@@ -24,6 +24,9 @@ pub(super) enum OrganizationCommand {
     Show {
         /// Its id.
         organization_id: String,
+        /// At most so many of its accounts.
+        #[arg(long, value_name = "COUNT", default_value_t = 100)]
+        limit: u32,
     },
     /// Open an organization, and its pool with it.
     Open {
@@ -83,11 +86,14 @@ pub(super) async fn run(
 ) -> Result<(), CommandError> {
     let (object, fact, how) = match command {
         OrganizationCommand::List => {
-            let organizations = open_store(config).await?.look().await?.organizations(None, i64::MAX).await?;
+            let organizations =
+                open_store(config).await?.look().await?.organization_summaries(None, None, i64::MAX).await?;
             return if json { print_json(&organizations) } else { print(&list(&organizations)) };
         }
-        OrganizationCommand::Show { organization_id } => {
-            let organization = known(&open_store(config).await?, &organization_id).await?;
+        OrganizationCommand::Show { organization_id, limit } => {
+            let found =
+                open_store(config).await?.look().await?.organization(&organization_id, limit.into()).await?;
+            let organization = found.ok_or_else(|| unknown(&organization_id))?;
             return if json { print_json(&organization) } else { print(&show(&organization)) };
         }
         OrganizationCommand::Open { organization_id, registers, how } => {
@@ -106,13 +112,17 @@ pub(super) async fn run(
 }
 
 /// The organization of that id.
-pub(super) async fn known(store: &Store, organization_id: &str) -> Result<OrganizationRow, CommandError> {
-    let hint = "`creditd organization list` shows those that are";
-    let unknown = || CommandError::Refused(format!("no organization {organization_id:?} is known; {hint}"));
-    store.look().await?.organization(organization_id).await?.ok_or_else(unknown)
+pub(super) async fn known(store: &Store, organization_id: &str) -> Result<OrganizationSummary, CommandError> {
+    let found = store.look().await?.organization_summaries(Some(organization_id), None, 1).await?.pop();
+    found.ok_or_else(|| unknown(organization_id))
 }
 
-fn list(organizations: &[OrganizationRow]) -> String {
+fn unknown(organization_id: &str) -> CommandError {
+    let hint = "`creditd organization list` shows those that are";
+    CommandError::Refused(format!("no organization {organization_id:?} is known; {hint}"))
+}
+
+fn list(organizations: &[OrganizationSummary]) -> String {
     let columns = [
         Column::Left("ORGANIZATION"),
         Column::Left("NAME"),
@@ -123,13 +133,13 @@ fn list(organizations: &[OrganizationRow]) -> String {
         Column::Right("AVAILABLE"),
         Column::Right("WAITING"),
     ];
-    let row = |organization: &OrganizationRow| {
+    let row = |organization: &OrganizationSummary| {
         let of_pool =
             |value: fn(&crate::store::AccountRow) -> i64| or_dash(organization.pool.as_ref().map(value));
         vec![
             organization.organization_id.clone(),
             or_dash(organization.name.as_ref()),
-            organization.accounts.len().to_string(),
+            organization.accounts.to_string(),
             of_pool(|pool| pool.total),
             of_pool(|pool| pool.held),
             of_pool(|pool| pool.consumed),
@@ -147,5 +157,11 @@ fn show(organization: &OrganizationRow) -> String {
         ("contact", or_dash(organization.contact.as_ref())),
     ]);
     let accounts: Vec<_> = organization.pool.iter().chain(&organization.accounts).cloned().collect();
-    format!("{head}\n\n{}", account::list(&accounts))
+    let told = i64::try_from(organization.accounts.len()).unwrap_or(i64::MAX);
+    let more = match organization.accounts_in_all.saturating_sub(told) {
+        0 => String::new(),
+        1 => "\nand one account more, which --limit shows".to_owned(),
+        more => format!("\nand {more} accounts more, which --limit shows"),
+    };
+    format!("{head}\n\n{}{more}", account::list(&accounts))
 }

@@ -8,7 +8,7 @@ use super::output::{Column, note_limit, or_dash, print, print_json, table};
 use super::{CommandError, open_store};
 use crate::ledger::ids::{AccountId, OrganizationId};
 use crate::ledger::notice::Holder;
-use crate::store::{ClaimRow, QueueReport, UnblockingRow};
+use crate::store::{ClaimFilter, ClaimRow, QueueReport, UnblockingRow};
 
 /// How many projects that would unblock a claim are named in a table; --json has them all.
 const PROJECTS_NAMED: usize = 3;
@@ -23,8 +23,8 @@ pub(super) enum QueueCommand {
         /// Only the queue of this organization's pool.
         #[arg(long, value_name = "ORGANIZATION", value_parser = parse_organization, conflicts_with = "account")]
         organization: Option<OrganizationId>,
-        /// At most so many of each queue; `creditd project list --waiting` lists more, without what unblocks them.
-        #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=200))]
+        /// At most so many of each queue; what would unblock a claim is told of the first 200.
+        #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
     },
 }
@@ -59,8 +59,8 @@ pub(super) async fn run(
     };
     let mut reports = Vec::new();
     for owner in &queues {
-        let queue = snapshot.queue(owner, usize::try_from(limit).unwrap_or(usize::MAX)).await?;
-        reports.push(queue.report());
+        let filter = ClaimFilter { account: None, after: None, limit: limit.into() };
+        reports.push(snapshot.queue_report(owner, &filter).await?);
     }
     for report in &reports {
         note_limit(report.claims.len(), limit);
@@ -91,7 +91,7 @@ fn queue(report: &QueueReport) -> String {
             claim.credits.to_string(),
             short_of(claim),
             claim.waiting_since.to_string(),
-            unblocked_by(&claim.unblocking),
+            or_dash(claim.unblocking.as_ref().map(unblocked_by)),
         ]
     };
     let projects = match report.queued.projects {

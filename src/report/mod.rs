@@ -28,7 +28,7 @@ pub use lines::{UsageLine, UsageReport};
 pub use listed::{Listed, Page};
 pub use period::{Border, BorderError, Day, Month, MonthError, Period};
 pub use projects::{OtherProjects, ProjectUsage, ProjectsUsage, projects};
-pub use reading::{CLAIMS_MAX, Prices, Reading, Reports};
+pub use reading::{Prices, Reading, Reports};
 pub use statement::{MonthState, PROJECTS_NAMED, Statement, StatementProjects, statement};
 pub use written::{Format, UsageReportDocument, WrittenReport};
 

@@ -14,6 +14,7 @@ use super::quote::{self, Quote};
 use crate::access::Scope;
 use crate::clock::{self, Zone};
 use crate::ledger::account::Kind;
+use crate::ledger::alert::Severity;
 use crate::ledger::balance::Queued;
 use crate::ledger::ids::{AccountId, OrganizationId, ProjectId};
 use crate::ledger::input::Price;
@@ -21,9 +22,9 @@ use crate::ledger::moment::Timestamp;
 use crate::ledger::notice::{Contact, ContactRole};
 use crate::ledger::settings::Settings;
 use crate::store::{
-    AccountFilter, AccountRow, AlertCounts, GrantRow, InUse, OrganizationRow, OrganizationSummary,
-    ParkedFilter, PriceListRow, ProjectFilter, ProjectRow, QueueReport, RaisedRow, ReasonCount, Snapshot,
-    Standing, Store,
+    AccountFilter, AccountRow, AlertCounts, ClaimFilter, GrantRow, InUse, OrganizationRow,
+    OrganizationSummary, ParkedFilter, PriceListRow, ProjectFilter, ProjectRow, QueueReport, RaisedFilter,
+    RaisedRow, ReasonCount, Snapshot, Standing, Store,
 };
 
 /// Where questions are answered from. Clones share it.
@@ -54,8 +55,8 @@ impl Reports {
     }
 }
 
-/// The most claims of a queue that are told, since what would unblock each is found by walking all before it.
-pub const CLAIMS_MAX: usize = 200;
+/// As many accounts are told with their organization.
+const ACCOUNTS_TOLD: i64 = 100;
 
 /// What deliverables cost for an organization, or for whoever has none.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -191,10 +192,10 @@ impl Reading {
         in_scope && OrganizationId::parse(id).is_ok()
     }
 
-    /// One organization, with its pool and its accounts.
+    /// One organization, with its pool and the first [`ACCOUNTS_TOLD`] of its accounts.
     pub async fn organization(&mut self, id: &str) -> Result<OrganizationRow, ReadError> {
         let seen = self.sees_organization(id);
-        let found = if seen { self.snapshot.organization(id).await? } else { None };
+        let found = if seen { self.snapshot.organization(id, ACCOUNTS_TOLD).await? } else { None };
         found.ok_or_else(|| unknown("organization", id))
     }
 
@@ -255,9 +256,14 @@ impl Reading {
         Ok(self.snapshot.in_use(account, limit).await?)
     }
 
-    /// What waits in the queue that an account's claims wait in, and what would unblock it: `limit` claims at
-    /// most, of the first [`CLAIMS_MAX`]. Who sees that account alone is told of its own claims only.
-    pub async fn queue(&mut self, account: &str, limit: usize) -> Result<QueueReport, ReadError> {
+    /// What waits in the queue that an account's claims wait in, and what would unblock it: a page of `limit` claims,
+    /// those behind the ticket `after`. Who sees that account alone is told of its own claims only.
+    pub async fn queue(
+        &mut self,
+        account: &str,
+        after: Option<i64>,
+        limit: i64,
+    ) -> Result<QueueReport, ReadError> {
         let row = self.account(account).await?;
         let id = AccountId::parse(&row.account_id).map_err(|_| unknown("account", account))?;
         let chain = self.snapshot.chain(&id).await?;
@@ -267,14 +273,11 @@ impl Reading {
             Scope::Account(own) if *own != owner => Some(own),
             _ => None,
         };
-        // Its own may stand behind others'.
-        let looked_at = if only.is_some() { CLAIMS_MAX } else { limit };
-        let mut report = self.snapshot.queue(&owner, looked_at).await?.report();
+        let filter = ClaimFilter { account: only, after, limit };
+        let mut report = self.snapshot.queue_report(&owner, &filter).await?;
         if let Some(own) = only {
-            report.claims.retain(|claim| claim.account_id == *own);
-            report.claims.truncate(limit);
-            for claim in &mut report.claims {
-                claim.unblocking.hide_all_but(own);
+            for unblocking in report.claims.iter_mut().filter_map(|claim| claim.unblocking.as_mut()) {
+                unblocking.hide_all_but(own);
             }
             report.queued = row.queued;
         }
@@ -282,12 +285,12 @@ impl Reading {
     }
 
     /// A page of the queues in which something waits, those that may be seen: `claims` of each at most.
-    pub async fn queues(&mut self, claims: usize, page: &Page) -> Result<Listed<QueueReport>, ReadError> {
+    pub async fn queues(&mut self, claims: i64, page: &Page) -> Result<Listed<QueueReport>, ReadError> {
         let organization = match self.scope.clone() {
             Scope::All => None,
             Scope::Organization(own) => Some(own),
             Scope::Account(own) => {
-                let report = self.queue(own.as_str(), claims).await?;
+                let report = self.queue(own.as_str(), None, claims).await?;
                 let items = if report.queued == Queued::default() { Vec::new() } else { vec![report] };
                 return Ok(Listed { items, next: None });
             }
@@ -297,7 +300,7 @@ impl Reading {
         let owners = Listed::of(owners, page.limit, ToString::to_string);
         let mut items = Vec::new();
         for owner in &owners.items {
-            items.push(self.queue(owner.as_str(), claims).await?);
+            items.push(self.queue(owner.as_str(), None, claims).await?);
         }
         Ok(Listed { items, next: owners.next })
     }
@@ -314,18 +317,28 @@ impl Reading {
     /// What is raised for an account.
     pub async fn alerts_of(&mut self, account: &str) -> Result<Vec<RaisedRow>, ReadError> {
         self.account(account).await?;
-        Ok(self.snapshot.raised(Some(account), None, None, 1).await?)
+        Ok(self
+            .snapshot
+            .raised(&RaisedFilter { account: Some(account), ..RaisedFilter::default() }, 1)
+            .await?)
     }
 
-    /// What is raised for all accounts that may be seen, by account: of as many accounts as a page has items.
-    pub async fn alerts(&mut self, page: &Page) -> Result<Listed<RaisedRow>, ReadError> {
+    /// What is raised for all accounts that may be seen, by account: of as many accounts as a page has items. Only
+    /// what is as urgent as `severity` says, and the rule of the name `rule`, where they are named.
+    pub async fn alerts(
+        &mut self,
+        severity: Option<Severity>,
+        rule: Option<&str>,
+        page: &Page,
+    ) -> Result<Listed<RaisedRow>, ReadError> {
         let (account, organization) = match &self.scope {
             Scope::All => (None, None),
             Scope::Organization(own) => (None, Some(own.as_str())),
             Scope::Account(own) => (Some(own.as_str()), None),
         };
         let after = page.after.as_deref();
-        let mut rows = self.snapshot.raised(account, organization, after, page.limit + 1).await?;
+        let filter = RaisedFilter { account, organization, severity, rule, after };
+        let mut rows = self.snapshot.raised(&filter, page.limit + 1).await?;
         // An account's alerts stay together: a page ends where an account does.
         let mut accounts: Vec<_> = rows.iter().map(|row| row.account_id.clone()).collect();
         accounts.dedup();
@@ -336,15 +349,24 @@ impl Reading {
         Ok(Listed { items: rows, next })
     }
 
-    /// An account's grants with a term, soonest expiry first; those that are over too with `also_closed`.
+    /// A page of an account's grants with a term, soonest expiry first: those after the grant of the number
+    /// `after`; those that are over too with `also_closed`.
     pub async fn grants(
         &mut self,
         account: &str,
         also_closed: bool,
+        after: Option<i64>,
         limit: i64,
-    ) -> Result<Vec<GrantRow>, ReadError> {
+    ) -> Result<Listed<GrantRow>, ReadError> {
         self.account(account).await?;
-        Ok(self.snapshot.grants(Some(account), also_closed, limit).await?)
+        if let Some(grant) = after
+            && !self.snapshot.has_grant(account, grant).await?
+        {
+            let what = format!("after: {account} has no grant {grant}; expected `next` of the page before");
+            return Err(ReadError::Refused(what));
+        }
+        let rows = self.snapshot.grants(Some(account), also_closed, after, limit + 1).await?;
+        Ok(Listed::of(rows, limit, |row| row.grant.to_string()))
     }
 
     /// What deliverables cost: for an organization, or by default.

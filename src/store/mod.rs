@@ -44,11 +44,11 @@ pub use inbox::{InboxRow, Repeated, Said};
 pub use log::{LogKind, LogLine};
 pub use parked::{Parcel, ParkedRow};
 pub use parked_desk::{Desk, Discard, OfferResult, ParkedFilter, ParkedSummary, ReasonCount};
-pub use queue::{ClaimRow, LoadedQueue, QueueReport, UnblockingRow};
+pub use queue::{ClaimFilter, ClaimRow, LoadedQueue, QueueReport, UnblockingRow};
 pub use relay::{Lease, RelayStatus};
 pub use reports::{
     AccountFilter, AccountRow, AlertCounts, GrantRow, InUse, MessageFate, OrganizationRow,
-    OrganizationSummary, PriceListRow, ProjectFilter, ProjectRow, RaisedRow, RulesOf, RulesRow,
+    OrganizationSummary, PriceListRow, ProjectFilter, ProjectRow, RaisedFilter, RaisedRow, RulesOf, RulesRow,
 };
 pub use retention::{Removable, Removed};
 use secrecy::{ExposeSecret, SecretString};

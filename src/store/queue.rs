@@ -1,6 +1,8 @@
 //! Queues as people ask about them: who waits, how long, for how many credits, and what would unblock it.
 //! Members are named as `--json` shows them.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -17,6 +19,9 @@ use crate::ledger::notice::{Aside, Holder, Shortfall};
 use crate::ledger::project::Project;
 use crate::ledger::unblock::{Running, Standing, Unblocking, Waiting};
 
+/// Of so many claims from the head of a queue it is told what would unblock them: that is found by walking all that
+/// wait before, once for each running project that could be settled.
+const UNBLOCKING_TOLD: i64 = 200;
 /// How many of the running projects that are closest to being settled are considered.
 const RUNNING_MAX: i64 = 1000;
 
@@ -30,6 +35,20 @@ pub struct QueueReport {
     pub queued: Queued,
     /// The claims, first come first.
     pub claims: Vec<ClaimRow>,
+    /// What to give as `after` to `/v1/accounts/{account_id}/queue` for the claims behind these; null where there are
+    /// none.
+    pub next: Option<String>,
+}
+
+/// Which claims of a queue to tell.
+#[derive(Clone, Copy, Debug)]
+pub struct ClaimFilter<'f> {
+    /// Only those of this account.
+    pub account: Option<&'f AccountId>,
+    /// Only those behind the one with this ticket.
+    pub after: Option<i64>,
+    /// At most so many.
+    pub limit: i64,
 }
 
 /// A claim that waits.
@@ -58,8 +77,8 @@ pub struct ClaimRow {
     pub shortfall: Option<Shortfall>,
     /// The account that could never carry it as things are; it waits aside and blocks nobody.
     pub aside: Option<Aside>,
-    /// What would unblock it.
-    pub unblocking: UnblockingRow,
+    /// What would unblock it; told of the first 200 claims of a queue.
+    pub unblocking: Option<UnblockingRow>,
 }
 
 /// What would unblock a claim.
@@ -152,6 +171,33 @@ impl Snapshot {
         owners.into_iter().map(|owner| Table("account").id("account_id", owner)).collect()
     }
 
+    /// The queue of `owner` as people are told of it.
+    pub async fn queue_report(
+        &mut self,
+        owner: &AccountId,
+        filter: &ClaimFilter<'_>,
+    ) -> Result<QueueReport, StoreError> {
+        // One more than asked for says whether there are more.
+        let mut places = claim_places(self.connection(), owner, filter, filter.limit + 1).await?;
+        let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
+        let more_follow = places.len() > limit;
+        places.truncate(limit);
+        let told = places.iter().rev().find(|claim| claim.position <= UNBLOCKING_TOLD);
+        let walked = told.map_or(0, |claim| claim.position);
+        let mut loaded = self.queue(owner, usize::try_from(walked).unwrap_or(0)).await?;
+        loaded.add(self.connection(), &places).await?;
+        let row = |claim: &ClaimPlace| {
+            let project = loaded.shelf.projects.get(&claim.project_id).and_then(Option::as_ref);
+            loaded.row(claim.position, project.expect("it was loaded, in this snapshot"))
+        };
+        Ok(QueueReport {
+            queue: owner.clone(),
+            queued: loaded.account(owner).map(|account| account.queued).unwrap_or_default(),
+            claims: places.iter().map(row).collect(),
+            next: places.last().filter(|_| more_follow).map(|claim| claim.ticket.to_string()),
+        })
+    }
+
     /// The queue of `owner`, its first `limit` claims.
     pub async fn queue(&mut self, owner: &AccountId, limit: usize) -> Result<LoadedQueue, StoreError> {
         let connection = self.connection();
@@ -172,23 +218,22 @@ impl Snapshot {
 }
 
 impl LoadedQueue {
-    /// What is told of it.
-    pub fn report(&self) -> QueueReport {
-        let owner = self.account(&self.owner);
-        let numbered = self.projects().enumerate();
-        QueueReport {
-            queue: self.owner.clone(),
-            queued: owner.map(|account| account.queued).unwrap_or_default(),
-            claims: numbered.map(|(place, project)| self.row(place, project)).collect(),
-        }
+    /// Loads claims that are not among the first.
+    async fn add(&mut self, connection: &mut PgConnection, claims: &[ClaimPlace]) -> Result<(), StoreError> {
+        let ids = claims.iter().map(|claim| &claim.project_id);
+        let missing: BTreeSet<_> = ids.filter(|id| !self.shelf.projects.contains_key(id)).cloned().collect();
+        load::load_projects(connection, &missing, &mut self.shelf).await?;
+        let chains = missing.iter().filter_map(|id| self.shelf.projects.get(id)?.as_ref()?.chain.clone());
+        let accounts = chains.map(|chain| chain.account);
+        let accounts = accounts.filter(|id| !self.shelf.accounts.contains_key(id)).collect();
+        load::load_accounts(connection, &accounts, &mut self.shelf).await
     }
 
-    fn row(&self, place: usize, project: &Project) -> ClaimRow {
+    fn row(&self, position: i64, project: &Project) -> ClaimRow {
         let chain = chain_of(project);
         let claim = project.claim.expect("what is in a queue has a claim");
-        let unblocking = self.standing.unblocking(&project.id).expect("it is in this queue");
         ClaimRow {
-            position: i64::try_from(place).expect("a page of claims is small") + 1,
+            position,
             project_id: project.id.clone(),
             account_id: chain.account.clone(),
             name: project.name.get().as_deref().map(str::to_owned),
@@ -199,7 +244,7 @@ impl LoadedQueue {
             waiting_since: claim.since,
             shortfall: self.shortfall(chain, project.growth()),
             aside: self.aside(chain, project.target().held),
-            unblocking: unblocking.into(),
+            unblocking: self.standing.unblocking(&project.id).map(UnblockingRow::from),
         }
     }
 
@@ -240,6 +285,44 @@ impl LoadedQueue {
 
 fn chain_of(project: &Project) -> &Chain {
     project.chain.as_ref().expect("a waiting project has a chain")
+}
+
+/// A claim's place in its queue.
+struct ClaimPlace {
+    project_id: ProjectId,
+    ticket: i64,
+    /// From 1.
+    position: i64,
+}
+
+/// The claims that are asked for, `limit` of them, with their places: counted from the head of the queue, through an
+/// index.
+async fn claim_places(
+    connection: &mut PgConnection,
+    owner: &AccountId,
+    filter: &ClaimFilter<'_>,
+    limit: i64,
+) -> Result<Vec<ClaimPlace>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select project_id, ticket as "ticket!", position as "position!"
+             from (select project_id, chain_account, ticket, row_number() over (order by ticket) as position
+                     from project
+                    where ticket is not null and coalesce(chain_pool, chain_account) = $1) queue
+            where ticket > $2 and ($3::text is null or chain_account = $3)
+            order by ticket limit $4"#,
+        owner.as_str(),
+        filter.after.unwrap_or(0),
+        filter.account.map(AccountId::as_str),
+        limit,
+    )
+    .fetch_all(connection)
+    .await?;
+    let table = Table("project");
+    let place = rows.into_iter().map(|row| {
+        let project_id = table.id("project_id", row.project_id)?;
+        Ok(ClaimPlace { project_id, ticket: row.ticket, position: row.position })
+    });
+    place.collect()
 }
 
 /// The projects that hold credits of `owner`, those closest to being settled.

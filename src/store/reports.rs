@@ -8,7 +8,7 @@ mod holds;
 mod prices;
 
 pub use accounts::{AccountFilter, AccountRow, OrganizationRow, OrganizationSummary};
-pub use alerts::{AlertCounts, RaisedRow, RulesOf, RulesRow};
+pub use alerts::{AlertCounts, RaisedFilter, RaisedRow, RulesOf, RulesRow};
 pub use grants::GrantRow;
 pub use holds::InUse;
 pub use prices::PriceListRow;

@@ -1,12 +1,14 @@
 //! How an account's credits were used in a stretch of time: its entries added up, by day, by project and by type
 //! of asset. Everything of one answer is read from one snapshot.
 
-mod extras;
+mod assets;
+mod briefed;
 mod pages;
 
 use std::time::Duration;
 
-pub use extras::{AssetFigures, BriefedFigures};
+pub use assets::AssetFigures;
+pub use briefed::BriefedFigures;
 pub use pages::{UsageEntry, UsageOrder};
 
 use sqlx::PgConnection;
@@ -178,7 +180,7 @@ impl Snapshot {
         id: &AccountId,
         stretch: Stretch,
     ) -> Result<Vec<AssetFigures>, StoreError> {
-        extras::usage_assets(self.connection(), id, stretch).await
+        assets::usage_assets(self.connection(), id, stretch).await
     }
 
     /// Projects of an account, and how many of them were briefed in a stretch of time; of a pool, those of all
@@ -188,7 +190,8 @@ impl Snapshot {
         id: &AccountId,
         stretch: Stretch,
     ) -> Result<BriefedFigures, StoreError> {
-        extras::usage_briefed(self.connection(), id, stretch).await
+        let log_last = self.log_last();
+        briefed::usage_briefed(self.connection(), id, stretch, log_last).await
     }
 
     /// Lets whoever reads this snapshot page by page take up to `pause` between two pages, before the server ends

@@ -170,7 +170,7 @@ async fn refuse_unknown(store: &Store, arguments: &TailArgs) -> Result<(), Comma
         return Err(CommandError::Refused(format!("no account {account:?} is known; {hint}")));
     }
     if let Some(organization) = &arguments.organization
-        && store.look().await?.organization(organization).await?.is_none()
+        && store.look().await?.organization_summaries(Some(organization), None, 1).await?.is_empty()
     {
         let hint = "`creditd organization list` shows those that are";
         return Err(CommandError::Refused(format!("no organization {organization:?} is known; {hint}")));

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::arguments::{AccountPath, Key, Limit, page};
+use super::arguments::{AccountPath, Key, Limit, Sequence, page};
 use super::endpoint::{Answer, Answering, Api, Nothing};
 use super::openapi::About;
 use crate::report::{AccountRow, GrantRow, Listed, Reading};
@@ -26,6 +26,8 @@ struct GrantsQuery {
     /// Whether those that are over are listed too: used up, or expired.
     #[serde(default)]
     all: bool,
+    /// What `next` of the page before says: the number of its last grant.
+    after: Option<Sequence>,
     /// At most so many items: 100 where it isn't said.
     #[serde(default)]
     limit: Limit,
@@ -45,7 +47,7 @@ pub(super) fn endpoints(api: Api) -> Api {
     let grants = About {
         id: "listGrants",
         summary: "An account's grants with a term",
-        description: "Soonest expiry first.",
+        description: "Soonest expiry first, then by their numbers.",
     };
     api.get("/v1/accounts", list, accounts).get("/v1/accounts/{account_id}", show, account).get(
         "/v1/accounts/{account_id}/grants",
@@ -68,8 +70,9 @@ fn account(reading: &mut Reading, path: AccountPath, _: Nothing) -> Answering<'_
     })
 }
 
-fn grants(reading: &mut Reading, path: AccountPath, query: GrantsQuery) -> Answering<'_, Vec<GrantRow>> {
-    Box::pin(
-        async move { Ok(reading.grants(&path.account_id, query.all, query.limit.count()).await?.into()) },
-    )
+fn grants(reading: &mut Reading, path: AccountPath, query: GrantsQuery) -> Answering<'_, Listed<GrantRow>> {
+    Box::pin(async move {
+        let after = query.after.map(|grant| grant.0);
+        Ok(reading.grants(&path.account_id, query.all, after, query.limit.count()).await?.into())
+    })
 }

@@ -56,7 +56,7 @@ impl Limit {
     }
 }
 
-/// The sequence of the last entry of the page before, as `next` gave it.
+/// The number of the last item of the page before, as `next` gave it: of an entry its sequence.
 #[derive(Clone, Copy, Debug, JsonSchema)]
 #[schemars(inline)]
 pub(super) struct Sequence(#[schemars(range(min = 0))] pub(super) i64);
@@ -88,7 +88,6 @@ pub(super) struct Key(#[schemars(regex(pattern = "^[A-Za-z0-9._:@/-]{0,69}$"))] 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let is_of_ids = |c: char| c.is_ascii_alphanumeric() || "._:@/-".contains(c);
         let is_key = text.len() <= ID_CHARS_MAX && text.chars().all(is_of_ids);
         let expected = || de::Error::custom("expected an id, such as `next` of the page before says");
         is_key.then_some(Self(text)).ok_or_else(expected)
@@ -99,6 +98,33 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// The name of an alert rule, which looks like an id.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(inline)]
+pub(super) struct RuleName(#[schemars(regex(pattern = "^[A-Za-z0-9._:@/-]{1,64}$"))] String);
+
+/// The most characters of one.
+const RULE_NAME_CHARS_MAX: usize = 64;
+
+impl<'de> Deserialize<'de> for RuleName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let is_name = !text.is_empty() && text.len() <= RULE_NAME_CHARS_MAX && text.chars().all(is_of_ids);
+        let expected = || de::Error::custom("rule: expected the name of an alert rule, such as hold_stale");
+        is_name.then_some(Self(text)).ok_or_else(expected)
+    }
+}
+
+impl RuleName {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn is_of_ids(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "._:@/-".contains(c)
 }
 
 /// The page that is asked for.

@@ -1,4 +1,4 @@
-//! Organizations, with their pools and accounts.
+//! Organizations, with their pools and the first of their accounts.
 
 use super::arguments::{OrganizationPath, PageQuery};
 use super::endpoint::{Answering, Api, Nothing};
@@ -14,7 +14,8 @@ pub(super) fn endpoints(api: Api) -> Api {
     let show = About {
         id: "getOrganization",
         summary: "An organization",
-        description: "Its pool and all its accounts.",
+        description: "Its pool, how many accounts it has, and the first 100 of them; `/v1/accounts?organization=` \
+                      goes on after those.",
     };
     api.get("/v1/organizations", list, organizations).get(
         "/v1/organizations/{organization_id}",

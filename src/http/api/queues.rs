@@ -3,15 +3,18 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use super::arguments::{AccountPath, Key, whole_number};
+use super::arguments::{AccountPath, Key, Limit, Sequence, whole_number};
 use super::endpoint::{Answering, Api, Nothing};
 use super::openapi::About;
-use crate::report::{CLAIMS_MAX, Listed, Page, QueueReport, Reading};
+use crate::report::{Listed, Page, QueueReport, Reading};
 
-/// How many claims of a queue are told at most.
+/// How many claims of each queue are told at most.
 #[derive(Clone, Copy, Debug, JsonSchema)]
 #[schemars(inline)]
-struct Claims(#[schemars(range(min = 1, max = 200))] usize);
+struct Claims(#[schemars(range(min = 1, max = 200))] i64);
+
+/// The most of them; a queue by itself goes on.
+const CLAIMS_MAX: i64 = 200;
 
 impl Default for Claims {
     fn default() -> Self {
@@ -28,9 +31,11 @@ impl<'de> Deserialize<'de> for Claims {
 #[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct QueueQuery {
-    /// At most so many claims of a queue: 100 where it isn't said.
+    /// What `next` of the page before says: the ticket of its last claim.
+    after: Option<Sequence>,
+    /// At most so many claims: 100 where it isn't said.
     #[serde(default)]
-    limit: Claims,
+    limit: Limit,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -71,13 +76,13 @@ pub(super) fn endpoints(api: Api) -> Api {
         id: "listQueues",
         summary: "Queues in which something waits",
         description: "In the order of the accounts whose they are; claims first come first, and what would \
-                      unblock each.",
+                      unblock each. `next` of a queue goes on at `/v1/accounts/{account_id}/queue`.",
     };
     let of_account = About {
         id: "getQueue",
         summary: "The queue that an account's claims wait in",
-        description: "Its pool's, if it shares one. Who sees one account alone is told of its own claims only, \
-                      in their places.",
+        description: "Its pool's, if it shares one; first come first. Who sees one account alone is told of its own \
+                      claims only, in their places. What would unblock a claim is told of the first 200 of a queue.",
     };
     api.get("/v1/queues", list, queues).get("/v1/accounts/{account_id}/queue", of_account, queue)
 }
@@ -90,5 +95,8 @@ fn queues(reading: &mut Reading, _: Nothing, query: QueuesQuery) -> Answering<'_
 }
 
 fn queue(reading: &mut Reading, path: AccountPath, query: QueueQuery) -> Answering<'_, QueueReport> {
-    Box::pin(async move { Ok(reading.queue(&path.account_id, query.limit.0).await?.into()) })
+    Box::pin(async move {
+        let after = query.after.map(|ticket| ticket.0);
+        Ok(reading.queue(&path.account_id, after, query.limit.count()).await?.into())
+    })
 }

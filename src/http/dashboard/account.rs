@@ -18,7 +18,7 @@ use crate::report::{AccountRow, InUse, Listed, Prices, QueueReport, RaisedRow, R
 /// As many projects of the breakdown are shown.
 const PROJECTS: i64 = 20;
 /// As many claims of a queue are told.
-const CLAIMS: usize = 20;
+const CLAIMS: i64 = 20;
 /// As many entries stand on a page.
 const ENTRIES: i64 = 15;
 /// As many grants are shown.
@@ -47,7 +47,7 @@ pub(super) struct Standing {
 impl Standing {
     pub(super) async fn read(reading: &mut Reading, id: &str) -> Result<Self, Problem> {
         let account = reading.account(id).await?;
-        let mut queue = reading.queue(id, CLAIMS).await?;
+        let mut queue = reading.queue(id, None, CLAIMS).await?;
         // An integrated account waits in its pool's queue; its page is about its own claims.
         let is_shared = queue.queue.as_str() != id;
         if is_shared {
@@ -161,7 +161,8 @@ impl Standing {
 /// The page of an account, or of a pool as an account.
 pub(super) async fn page(reading: &mut Reading, id: &str, place: Place) -> Result<Page, Problem> {
     let standing = Standing::read(reading, id).await?;
-    let grants = reading.grants(id, false, GRANTS).await?;
+    let grants = reading.grants(id, false, None, GRANTS).await?;
+    let (more_grants, grants) = (grants.next.is_some(), grants.items);
     let (_, entries) = reading.entries(id, place.entries_after, true, ENTRIES).await?;
     let history = History::read(reading, id, Range::parse(place.days.as_deref())).await?;
     let account = &standing.account;
@@ -177,6 +178,7 @@ pub(super) async fn page(reading: &mut Reading, id: &str, place: Place) -> Resul
                 h2 id="facts-heading" { "Plan and rules" }
                 (facts::facts(account))
                 @if !grants.is_empty() { h3 { "Grants with a term" } (facts::grants(&grants, standing.now)) }
+                @if more_grants { p.aside { "Only the first " (GRANTS) " to expire are shown." } }
             }
             (standing.price_table(!is_pool))
         }

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use maud::{Markup, html};
 
 use super::links;
-use super::words::{age, contact, counted, said, until, word};
+use super::words::{age, contact, counted, number, said, until, word};
 use crate::ledger::alert::{GRANT_EXPIRING, HOLD_STALE, POOL_OVERCOMMITTED, QUEUE_BLOCKED, Severity};
 use crate::ledger::moment::Timestamp;
 use crate::ledger::notice::{Contact, ContactRole, SubjectKind};
@@ -53,7 +53,7 @@ pub(super) fn alerts(raised: &[RaisedRow], now: Timestamp) -> Markup {
                     (severity(row.severity))
                     div {
                         p { (rule(&row.rule)) span.aside { " for " (age(row.since, now)) } }
-                        (subjects(&row.subjects, now))
+                        (subjects(row, now))
                     }
                 }
             }
@@ -97,12 +97,14 @@ fn accounts_with_alerts(accounts: &[&[RaisedRow]], now: Timestamp) -> Markup {
     }
 }
 
-fn subjects(subjects: &[SubjectKind], now: Timestamp) -> Markup {
+fn subjects(raised: &RaisedRow, now: Timestamp) -> Markup {
+    let named = &raised.subjects[..raised.subjects.len().min(SUBJECTS_NAMED)];
+    let more = raised.subjects_in_all - i64::try_from(named.len()).unwrap_or(i64::MAX);
     html! {
-        @if !subjects.is_empty() {
+        @if !named.is_empty() {
             ul.subjects {
-                @for subject in subjects.iter().take(SUBJECTS_NAMED) { li { (about(subject, now)) } }
-                @if subjects.len() > SUBJECTS_NAMED { li { "and " (subjects.len() - SUBJECTS_NAMED) " more" } }
+                @for subject in named { li { (about(subject, now)) } }
+                @if more > 0 { li { "and " (number(more)) " more" } }
             }
         }
     }
@@ -156,6 +158,7 @@ mod tests {
             severity,
             since,
             subjects: Vec::new(),
+            subjects_in_all: 0,
         }
     }
 

@@ -53,7 +53,7 @@ fn row(claim: &ClaimRow, own: &str, now: Timestamp) -> Markup {
                 @if claim.held.is_positive() { span.aside { "beyond " (number(claim.held.0)) " held" } }
             }
             td {
-                (unblocking(&claim.unblocking))
+                @if let Some(by) = &claim.unblocking { (unblocking(by)) } @else { "What waits ahead of it" }
                 span.aside { (obstacle(claim.aside.as_ref(), claim.shortfall.as_ref())) }
             }
         }

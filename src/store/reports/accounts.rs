@@ -96,6 +96,8 @@ pub struct AccountFilter {
     pub standalone: bool,
     /// Only pools.
     pub pools: bool,
+    /// None of the pools.
+    pub members: bool,
     /// Only those after this id.
     pub after: Option<String>,
     /// At most so many.
@@ -109,6 +111,7 @@ impl Default for AccountFilter {
             organizations: None,
             standalone: false,
             pools: false,
+            members: false,
             after: None,
             limit: i64::MAX,
         }
@@ -147,8 +150,13 @@ pub struct OrganizationRow {
     pub contact: Option<String>,
     /// Its pool.
     pub pool: Option<AccountRow>,
-    /// Its accounts, the pool apart.
+    /// How many accounts it has, the pool apart.
+    pub accounts_in_all: i64,
+    /// The first of them, in the order of their ids.
     pub accounts: Vec<AccountRow>,
+    /// The last of those, where more follow: `/v1/accounts?organization=` with it as `after` has the next ones, and
+    /// the pool too where its id comes later.
+    pub next: Option<String>,
 }
 
 /// An organization in short.
@@ -263,12 +271,14 @@ impl Snapshot {
                   and ($2::text[] is null or (account.organization_id = any($2) and account.kind <> 'standalone'))
                   and (not $3::boolean or account.kind = 'standalone')
                   and (not $4::boolean or account.kind = 'pool')
-                  and ($5::text is null or account.account_id > $5)
-                order by account.account_id limit $6"#,
+                  and (not $5::boolean or account.kind <> 'pool')
+                  and ($6::text is null or account.account_id > $6)
+                order by account.account_id limit $7"#,
             filter.only,
             filter.organizations.as_deref(),
             filter.standalone,
             filter.pools,
+            filter.members,
             filter.after,
             filter.limit,
         )
@@ -283,18 +293,26 @@ impl Snapshot {
         Ok(self.accounts(&only).await?.pop())
     }
 
-    /// Organizations with their accounts, in the order of their ids: `limit` at most, those after `after`.
-    pub async fn organizations(
+    /// One organization with the first `limit` of its accounts.
+    pub async fn organization(
         &mut self,
-        after: Option<&str>,
+        id: &str,
         limit: i64,
-    ) -> Result<Vec<OrganizationRow>, StoreError> {
-        self.organization_rows(None, after, limit).await
-    }
-
-    /// One organization with its accounts.
-    pub async fn organization(&mut self, id: &str) -> Result<Option<OrganizationRow>, StoreError> {
-        Ok(self.organization_rows(Some(id), None, 1).await?.pop())
+    ) -> Result<Option<OrganizationRow>, StoreError> {
+        let Some(found) = self.organization_summaries(Some(id), None, 1).await?.pop() else {
+            return Ok(None);
+        };
+        let members = AccountFilter {
+            organizations: Some(vec![id.to_owned()]),
+            members: true,
+            limit,
+            ..AccountFilter::default()
+        };
+        let accounts = self.accounts(&members).await?;
+        let more_follow = i64::try_from(accounts.len()).is_ok_and(|told| told < found.accounts);
+        let OrganizationSummary { organization_id, name, contact, pool, accounts: accounts_in_all } = found;
+        let next = accounts.last().filter(|_| more_follow).map(|account| account.account_id.clone());
+        Ok(Some(OrganizationRow { organization_id, name, contact, pool, accounts_in_all, accounts, next }))
     }
 
     /// Organizations in short, in the order of their ids: `limit` at most, those after `after`; or one. Accounts are
@@ -329,47 +347,5 @@ impl Snapshot {
             OrganizationSummary { organization_id, name, contact, pool, accounts: row.accounts }
         });
         Ok(summaries.collect())
-    }
-
-    async fn organization_rows(
-        &mut self,
-        only: Option<&str>,
-        after: Option<&str>,
-        limit: i64,
-    ) -> Result<Vec<OrganizationRow>, StoreError> {
-        let organizations = sqlx::query!(
-            "select organization_id, name, contact from organization
-              where ($1::text is null or organization_id = $1) and ($2::text is null or organization_id > $2)
-              order by organization_id limit $3",
-            only,
-            after,
-            limit,
-        )
-        .fetch_all(self.connection())
-        .await?;
-        let ids = organizations.iter().map(|row| row.organization_id.clone()).collect();
-        let of_them = AccountFilter { organizations: Some(ids), ..AccountFilter::default() };
-        let accounts = self.accounts(&of_them).await?;
-        let mut rows: Vec<_> = organizations
-            .into_iter()
-            .map(|row| OrganizationRow {
-                organization_id: row.organization_id,
-                name: row.name,
-                contact: row.contact,
-                pool: None,
-                accounts: Vec::new(),
-            })
-            .collect();
-        for account in accounts {
-            let place = rows.binary_search_by(|row| {
-                Some(row.organization_id.as_str()).cmp(&account.organization_id.as_deref())
-            });
-            let place = place.expect("only accounts of these organizations were asked for");
-            match account.kind.as_str() {
-                "pool" => rows[place].pool = Some(account),
-                _ => rows[place].accounts.push(account),
-            }
-        }
-        Ok(rows)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::super::rows::Table;
 use super::super::{Snapshot, StoreError};
@@ -28,8 +28,44 @@ pub struct RaisedRow {
     pub severity: Severity,
     /// Since when, without a break.
     pub since: Timestamp,
-    /// The projects or grants that it is about, where it is about such.
+    /// The projects or grants that it is about, where it is about such: the first 20 of them, those first that are
+    /// longest in their status or expire soonest.
     pub subjects: Vec<SubjectKind>,
+    /// How many they are in all.
+    pub subjects_in_all: i64,
+}
+
+/// So many of the projects or grants that a rule is about are told; there may be hundreds of thousands.
+const SUBJECTS_TOLD: i64 = 20;
+
+/// Which rules that are raised to list.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RaisedFilter<'f> {
+    /// Only for this account.
+    pub account: Option<&'f str>,
+    /// Only for this organization's pool and accounts.
+    pub organization: Option<&'f str>,
+    /// Only those this urgent.
+    pub severity: Option<Severity>,
+    /// Only the rule of this name.
+    pub rule: Option<&'f str>,
+    /// Only for accounts after this one.
+    pub after: Option<&'f str>,
+}
+
+impl RaisedFilter<'_> {
+    /// What must be contained in what is raised for an account.
+    fn contained(&self) -> Option<Value> {
+        let severity = self.severity.map(|severity| ("severity".to_owned(), json!(severity)));
+        let name = self.rule.map(|rule| ("name".to_owned(), json!(rule)));
+        let wanted: Map<_, _> = severity.into_iter().chain(name).collect();
+        (!wanted.is_empty()).then(|| json!([wanted]))
+    }
+
+    fn wants(&self, row: &RaisedRow) -> bool {
+        self.severity.is_none_or(|severity| row.severity == severity)
+            && self.rule.is_none_or(|rule| row.rule == rule)
+    }
 }
 
 /// Whose list of alert rules it is.
@@ -75,13 +111,10 @@ struct RaisedColumns {
 }
 
 impl Snapshot {
-    /// What is raised now, by account and in the order of its rules: of all accounts, of one, or of an
-    /// organization's; of `limit` accounts at most, those after `after`.
+    /// What is raised now, by account and in the order of its rules: for `limit` accounts at most.
     pub async fn raised(
         &mut self,
-        account: Option<&str>,
-        organization: Option<&str>,
-        after: Option<&str>,
+        filter: &RaisedFilter<'_>,
         limit: i64,
     ) -> Result<Vec<RaisedRow>, StoreError> {
         let accounts = sqlx::query_as!(
@@ -90,16 +123,20 @@ impl Snapshot {
                from account
               where raised <> '[]' and ($1::text is null or account_id = $1)
                 and ($2::text is null or (organization_id = $2 and kind <> 'standalone'))
-                and ($3::text is null or account_id > $3)
-              order by account_id limit $4",
-            account,
-            organization,
-            after,
+                and ($3::jsonb is null or raised @> $3)
+                and ($4::text is null or account_id > $4)
+              order by account_id limit $5",
+            filter.account,
+            filter.organization,
+            filter.contained(),
+            filter.after,
             limit,
         )
         .fetch_all(self.connection())
         .await?;
-        self.told(accounts).await
+        let mut rows = self.told(accounts).await?;
+        rows.retain(|row| filter.wants(row));
+        Ok(rows)
     }
 
     /// What is raised for the `limit` accounts where it is most urgent, those first.
@@ -134,23 +171,30 @@ impl Snapshot {
 
     /// Rules that are raised, with what they are about.
     async fn told(&mut self, accounts: Vec<RaisedColumns>) -> Result<Vec<RaisedRow>, StoreError> {
-        let ids: Vec<_> = accounts.iter().map(|row| row.account_id.clone()).collect();
-        let mut subjects = stale_holds(self.connection(), &ids).await?;
-        subjects.extend(expiring_grants(self.connection(), &ids).await?);
         let mut rows = Vec::new();
         for row in accounts {
             let raised: Vec<Raised> = Table("account").json("raised", row.raised)?;
-            for Raised { name, severity, since, .. } in raised {
-                let about = subjects.remove(&(row.account_id.clone(), name.to_string()));
-                rows.push(RaisedRow {
-                    account_id: row.account_id.clone(),
-                    organization_id: row.organization_id.clone(),
-                    rule: name.to_string(),
-                    severity,
-                    since,
-                    subjects: about.unwrap_or_default(),
-                });
-            }
+            let told = raised.into_iter().map(|Raised { name, severity, since, subjects }| RaisedRow {
+                account_id: row.account_id.clone(),
+                organization_id: row.organization_id.clone(),
+                rule: name.to_string(),
+                severity,
+                since,
+                subjects: Vec::new(),
+                subjects_in_all: subjects.unwrap_or(0),
+            });
+            rows.extend(told);
+        }
+        // Only where the rule is raised: who has none isn't asked about.
+        let about = |rule: &str| -> Vec<String> {
+            rows.iter().filter(|row| row.rule == rule).map(|row| row.account_id.clone()).collect()
+        };
+        let (stale, expiring) = (about(HOLD_STALE), about(GRANT_EXPIRING));
+        let mut subjects = stale_holds(self.connection(), &stale).await?;
+        subjects.extend(expiring_grants(self.connection(), &expiring).await?);
+        for row in &mut rows {
+            let about = subjects.remove(&(row.account_id.clone(), row.rule.clone()));
+            row.subjects = about.unwrap_or_default();
         }
         Ok(rows)
     }
@@ -191,10 +235,18 @@ async fn stale_holds(
     connection: &mut sqlx::PgConnection,
     accounts: &[String],
 ) -> Result<Subjects, StoreError> {
+    if accounts.is_empty() {
+        return Ok(Subjects::new());
+    }
     let rows = sqlx::query!(
-        "select project_id, chain_account, name, status, status_since, held from project
-          where stale_since is not null and chain_account = any($1) order by status_since, project_id",
+        r#"select project_id, chain_account, name, status, status_since, held
+             from (select project_id, chain_account, name, status, status_since, held,
+                          row_number() over (partition by chain_account
+                                             order by status_since, project_id) as place
+                     from project where stale_since is not null and chain_account = any($1)) stale
+            where place <= $2 order by chain_account, place"#,
         accounts,
+        SUBJECTS_TOLD,
     )
     .fetch_all(connection)
     .await?;
@@ -216,10 +268,17 @@ async fn expiring_grants(
     connection: &mut sqlx::PgConnection,
     accounts: &[String],
 ) -> Result<Subjects, StoreError> {
+    if accounts.is_empty() {
+        return Ok(Subjects::new());
+    }
     let rows = sqlx::query!(
-        "select log_number, account_id, credits_left, expires_at from credit_grant
-          where warned and not closed and account_id = any($1) order by expires_at, log_number",
+        r#"select log_number, account_id, credits_left, expires_at
+             from (select log_number, account_id, credits_left, expires_at,
+                          row_number() over (partition by account_id order by expires_at, log_number) as place
+                     from credit_grant where warned and not closed and account_id = any($1)) expiring
+            where place <= $2 order by account_id, place"#,
         accounts,
+        SUBJECTS_TOLD,
     )
     .fetch_all(connection)
     .await?;

@@ -65,11 +65,13 @@ impl From<GrantColumns> for GrantRow {
 
 impl Snapshot {
     /// Grants with a term, of all accounts or of one, soonest expiry first; those that are over only with
-    /// `also_closed`.
+    /// `also_closed`. `limit` at most, those after the grant of the number `after`: none where that is none of these
+    /// accounts', so that its place tells nobody when it expires.
     pub async fn grants(
         &mut self,
         account: Option<&str>,
         also_closed: bool,
+        after: Option<i64>,
         limit: i64,
     ) -> Result<Vec<GrantRow>, StoreError> {
         let rows = sqlx::query_as!(
@@ -78,13 +80,28 @@ impl Snapshot {
                     entry.at, expires_at, warned, closed, entry.reason, entry.actor
                from credit_grant join entry using (log_number)
               where ($1::text is null or credit_grant.account_id = $1) and ($2::boolean or not closed)
-              order by expires_at, credit_grant.log_number limit $3",
+                and ($3::bigint is null
+                     or (expires_at, credit_grant.log_number) >
+                        (select last.expires_at, last.log_number from credit_grant last
+                          where last.log_number = $3 and ($1::text is null or last.account_id = $1)))
+              order by expires_at, credit_grant.log_number limit $4",
             account,
             also_closed,
+            after,
             limit,
         )
         .fetch_all(self.connection())
         .await?;
         Ok(rows.into_iter().map(Into::into).collect())
+    }
+
+    /// Whether an account has or had a grant with a term of that number.
+    pub async fn has_grant(&mut self, account: &str, grant: i64) -> Result<bool, StoreError> {
+        let found = sqlx::query_scalar!(
+            r#"select exists(select from credit_grant where log_number = $1 and account_id = $2) as "found!""#,
+            grant,
+            account,
+        );
+        Ok(found.fetch_one(self.connection()).await?)
     }
 }

@@ -36,7 +36,7 @@ fn what_the_api_says_is_what_the_commands_print_for_programs() {
             );
         }
         assert_eq!(http.json(&path("/alerts")), world.json(&["alert", "list", "--account", id]), "{id}");
-        assert_eq!(http.json(&path("/grants")), world.json(&["credits", "grants", id]), "{id}");
+        assert_eq!(http.json(&path("/grants"))["items"], world.json(&["credits", "grants", id]), "{id}");
         let queues = world.json(&["queue", "list", "--account", id]);
         let queue = queues.as_array().unwrap().first().map_or(json!([]), |queue| queue["claims"].clone());
         assert_eq!(http.json(&path("/queue"))["claims"], queue, "{id}");

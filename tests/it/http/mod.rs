@@ -6,6 +6,7 @@ mod books;
 mod browsers;
 mod downloads;
 mod limits;
+mod long;
 mod members;
 mod moments;
 mod pages;

@@ -1,5 +1,6 @@
 //! Usage reports and statements: the same totals wherever they are told, on the days of a time zone.
 
+mod briefed;
 mod commands;
 mod files;
 mod totals;

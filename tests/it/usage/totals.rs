@@ -16,7 +16,7 @@ use crate::support::{Message, World, blocking, message, wait_until};
 
 /// A ledger with much in it, booked from the beginning of March to the end of October 2026: over both changes of
 /// the clocks in Berlin.
-fn world_with_much_in_it(random: &mut fastrand::Rng) -> World {
+pub(super) fn world_with_much_in_it(random: &mut fastrand::Rng) -> World {
     let world = World::new();
     let daemon = world.daemon();
     let published = world.run(&["sandbox", "publish", "--projects", "60", "--seed", "5"]);
