@@ -64,6 +64,13 @@ require_node() {
     fi
 }
 
+# What docs/api.md asks with.
+require_curl() {
+    local missing=()
+    command -v curl >/dev/null || missing+=(curl)
+    install_packages "${missing[@]}"
+}
+
 # Prometheus' own checker of what it scrapes and of its alert rules. It comes with the server, which isn't started.
 require_promtool() {
     local missing=()

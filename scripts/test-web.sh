@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What a browser and other programs see of the HTTP port, on a demo's ledger: the OpenAPI document by a public
-# validator, the API by schemathesis, the dashboard in a headless Chromium by axe-core, keyboard and eye. Pictures of
-# all pages are left in target/web.
+# validator, the API by schemathesis and by curl as docs/api.md says, the dashboard in a headless Chromium by axe-core,
+# keyboard and eye. Pictures of all pages are left in target/web.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/lib.sh
@@ -12,6 +12,7 @@ require_servers
 require_browser
 require_python
 require_node
+require_curl
 
 target=$(target_directory)
 creditd=$target/debug/creditd
@@ -65,6 +66,26 @@ in_browser() {
     (cd tests/web && HOME=$work/home TMPDIR=$work/home "$python" -m pytest)
 }
 
+# Each line of docs/api.md that begins with curl, as it stands there but for the port, on a ledger that has what they
+# speak of. One that is answered by a problem fails.
+ask_as_written() {
+    local place=$work/curl lines line address
+    mkdir "$place"
+    printf '%s\n' fail-with-body silent show-error >"$place/.curlrc"
+    printf 'Authorization: Bearer %s\n' "$CREDITD_WEB_TOKEN" >"$place/header"
+    "$creditd" organization open acme --capacity 100 --actor tests || return
+    "$creditd" account open studio --capacity 100 --actor tests || return
+    mapfile -t lines < <(grep '^curl ' docs/api.md)
+    for line in "${lines[@]}"; do
+        address=$CREDITD_WEB
+        if [[ $line == *@header* ]]; then address=$CREDITD_WEB_GUARDED; fi
+        printf '\n$ %s\n' "$line"
+        (cd "$place" && CURL_HOME=$place bash -c "${line//http:\/\/127.0.0.1:8080/$address}") || return
+    done
+    # One of them fetches a report, which is to have a name of its own.
+    ls "$place"/usage-studio-*.csv
+}
+
 make_work web
 mkdir "$work/home"
 step "creditd" cargo build --locked
@@ -78,6 +99,7 @@ step "so it is to who sees one account" hold_to_document 10 "$CREDITD_WEB_GUARDE
     --header "Authorization: Bearer $CREDITD_WEB_TOKEN"
 step "so it is to who sees nothing" hold_to_document 5 "$CREDITD_WEB_GUARDED/openapi.json"
 step "the dashboard in Chromium" in_browser
+step "the examples of docs/api.md" ask_as_written
 if [[ -x scripts/test-monitoring.sh ]]; then step "what is scraped" scripts/test-monitoring.sh "$CREDITD_WEB/metrics"; fi
 print_steps
 say "pictures of the pages"

@@ -5,6 +5,7 @@
 //! here knows of HTTP, and no time is asked for: each question carries its own.
 
 mod edit;
+mod ended;
 mod expiry;
 mod file;
 mod hex;

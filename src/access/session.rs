@@ -4,14 +4,17 @@
 //! that is drawn when the process starts. So nothing is kept on this side that strangers could make grow, and
 //! whoever reads the hashes in the file can't make a session of them. Each request asks the tokens in force
 //! anew: a session ends with its token, taken out, replaced under the same name or over, and has the scope that
-//! the token has now. A restart, or another instance behind the same name, asks for the token again.
+//! the token has now. One that somebody ended is remembered until it would be over. A restart forgets that, and
+//! the key with it: all sessions end then, and another instance behind the same name asks for the token again.
 
 use std::fmt;
+use std::sync::{PoisonError, RwLock};
 
 use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 use sha2::Sha256;
 
+use super::ended::EndedSessions;
 use super::set::{Grant, TokenSet};
 use super::token::TokenHash;
 use super::{RandomnessError, hex};
@@ -33,9 +36,18 @@ impl CookieValue {
     }
 }
 
-/// Opens sessions and recognizes them, for as long as this process lives.
+/// Opens sessions, recognizes and ends them, for as long as this process lives.
 pub struct Sessions {
     key: SecretBox<[u8; 32]>,
+    ended: RwLock<EndedSessions>,
+}
+
+/// What a value that we signed says.
+struct Signed {
+    /// The token that opened the session.
+    hash: TokenHash,
+    /// When it is over by itself.
+    ends: Timestamp,
 }
 
 impl fmt::Debug for Sessions {
@@ -51,7 +63,7 @@ impl Sessions {
             let mut key = [0; 32];
             getrandom::fill(&mut key).map(|()| key)
         });
-        Ok(Self { key: key.map_err(RandomnessError)? })
+        Ok(Self { key: key.map_err(RandomnessError)?, ended: RwLock::default() })
     }
 
     /// Opens a session for somebody who has shown a token just now; it lasts [`SESSION_S`], and no longer than
@@ -66,6 +78,24 @@ impl Sessions {
     /// What the session of a cookie's value grants at `now`: nothing where the value isn't ours, or the session
     /// or its token is over.
     pub fn check(&self, value: &str, set: &TokenSet, now: Timestamp) -> Option<Grant> {
+        let Signed { hash, ends } = self.read(value, now)?;
+        // Nothing can panic while the lock is held.
+        if self.ended.read().unwrap_or_else(PoisonError::into_inner).has(&hash, ends) {
+            return None;
+        }
+        set.grant_of(&hash, now)
+    }
+
+    /// Ends the session of a cookie's value before its time, for whoever has the value. Nothing is done where it
+    /// isn't ours, or over.
+    pub fn end(&self, value: &str, now: Timestamp) {
+        if let Some(Signed { hash, ends }) = self.read(value, now) {
+            self.ended.write().unwrap_or_else(PoisonError::into_inner).add(hash, ends, now);
+        }
+    }
+
+    /// What `value` says, if we signed it and its time has not come.
+    fn read(&self, value: &str, now: Timestamp) -> Option<Signed> {
         if value.len() > VALUE_BYTES_MAX {
             return None;
         }
@@ -74,10 +104,7 @@ impl Sessions {
         self.signature(signed).verify_slice(&hex::decode(signature)?).ok()?;
         let (hash, ends) = signed.split_once('.')?;
         let ends = Timestamp::from_micros(ends.parse().ok()?)?;
-        if ends <= now {
-            return None;
-        }
-        set.grant_of(&TokenHash::from_bytes(hex::decode(hash)?), now)
+        (ends > now).then_some(Signed { hash: TokenHash::from_bytes(hex::decode(hash)?), ends })
     }
 
     fn signature(&self, signed: &str) -> Hmac<Sha256> {
@@ -157,6 +184,27 @@ mod tests {
         assert_eq!(check(&set([over])), None, "the token is over");
         let narrowed = set([entry("studio", "account:other", &token)]);
         assert_eq!(check(&narrowed).unwrap().scope.to_string(), "account:other");
+    }
+
+    #[test]
+    fn a_session_that_was_ended_stays_so_and_others_of_its_token_go_on() {
+        let (token, set, sessions, value) = opened();
+        let opened_at = |now| sessions.open(&set.grant(&token, at(now)).unwrap(), at(now));
+        let other = opened_at("2026-03-01T08:00:00.000001Z");
+        let check = |value: &CookieValue, now| sessions.check(value.expose(), &set, at(now)).is_some();
+        let signature = value.expose().rsplit_once('.').unwrap().1;
+        for wrong in ["", "x", &value.expose()[1..], &format!("{}.1.{signature}", token.hash())] {
+            sessions.end(wrong, at(NOW));
+        }
+        assert!(check(&value, NOW), "only its value ends it");
+        sessions.end(value.expose(), at(NOW));
+        sessions.end(value.expose(), at(NOW));
+        assert!(!check(&value, NOW) && !check(&value, "2026-03-01T19:59:59Z"));
+        assert!(check(&other, NOW));
+        assert!(set.grant(&token, at(NOW)).is_some(), "the token is none the worse");
+        let later = opened_at("2026-03-01T21:00:00Z");
+        sessions.end(later.expose(), at("2026-03-01T21:00:00Z"));
+        assert!(!check(&value, "2026-03-01T21:00:00Z"), "forgotten, and over all the same");
     }
 
     #[test]

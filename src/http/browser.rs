@@ -35,10 +35,14 @@ pub(super) fn next_page(next: Option<&str>) -> &str {
 
 /// The session that a browser shows.
 pub(super) fn session(headers: &HeaderMap) -> Option<&str> {
+    sessions(headers).next()
+}
+
+/// All that it has: one, unless somebody else's page of the same name set another.
+pub(super) fn sessions(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
-    let mut pairs =
-        cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
+    let pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter(|(name, _)| *name == COOKIE).map(|(_, value)| value)
 }
 
 /// What every browser is to do with the cookie. Behind a proxy with TLS it also never goes without.
@@ -87,6 +91,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(header::COOKIE, HeaderValue::from_static("theme=dark; creditd_session=abc"));
         assert_eq!(session(&headers), Some("abc"));
+        headers.append(header::COOKIE, HeaderValue::from_static("creditd_session=def"));
+        assert_eq!(sessions(&headers).collect::<Vec<_>>(), ["abc", "def"]);
         headers.clear();
         headers.append(header::COOKIE, HeaderValue::from_static("xcreditd_session=abc"));
         assert_eq!(session(&headers), None);

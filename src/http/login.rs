@@ -40,6 +40,7 @@ pub(super) async fn log_in(
         return Redirect::to(&browser::path_of_retry(&next)).into_response();
     };
     info!(token = %grant.name, "logged in");
+    end_session(&site, &headers);
     browser::with_session(&site.access.sessions.open(&grant, now), &headers, Redirect::to(&next))
 }
 
@@ -48,5 +49,13 @@ pub(super) async fn log_out(State(site): State<Arc<Site>>, headers: HeaderMap) -
     if let Err(problem) = gate::is_meant_for_us(&site.access, &Method::POST, &headers) {
         return problem.into_response();
     }
+    end_session(&site, &headers);
     browser::without_session(&headers, Redirect::to("/login"))
+}
+
+/// Ends the session that the browser has so far: somebody may have kept a copy of its cookie.
+fn end_session(site: &Site, headers: &HeaderMap) {
+    for value in browser::sessions(headers) {
+        site.access.sessions.end(value, clock::now());
+    }
 }

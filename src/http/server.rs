@@ -30,6 +30,10 @@ const CONNECTIONS_MAX: usize = 256;
 const REQUESTS_MAX: usize = 64;
 /// The longest a request's head may take to come, an idle connection's next one too.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// The same for a connection that takes one of the last places: those who say nothing give them up soon.
+const HEAD_TIMEOUT_OF_LAST: Duration = Duration::from_secs(2);
+/// So many places are the last.
+const LAST_CONNECTIONS: usize = CONNECTIONS_MAX / 4;
 /// The longest a request's body may take to come.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest a reader may take nothing of an answer.
@@ -82,7 +86,11 @@ pub async fn serve(listener: TcpListener, site: Arc<Site>, stop: CancellationTok
         };
         let Ok(place) = place else { break };
         match accepted {
-            Ok((stream, _)) => converse(stream, place, app.clone(), &open, over.clone()),
+            Ok((stream, _)) => {
+                let is_last = connections.available_permits() < LAST_CONNECTIONS;
+                let head_timeout = if is_last { HEAD_TIMEOUT_OF_LAST } else { HEAD_TIMEOUT };
+                converse(stream, head_timeout, place, app.clone(), &open, over.clone());
+            }
             // A connection that was gone before it was taken says so here as well.
             Err(error) => {
                 warn!(%error, "an HTTP connection was not taken");
@@ -101,6 +109,7 @@ pub async fn serve(listener: TcpListener, site: Arc<Site>, stop: CancellationTok
 /// Answers on one connection, in a task of its own.
 fn converse(
     stream: TcpStream,
+    head_timeout: Duration,
     place: OwnedSemaphorePermit,
     app: axum::Router,
     open: &GracefulShutdown,
@@ -116,7 +125,7 @@ fn converse(
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(head_timeout)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(Box::pin(stream)), service);
     let connection = open.watch(connection);

@@ -24,7 +24,7 @@ fn start(options: SandboxOptions) -> Sandbox {
 }
 
 fn wait_for(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_mins(2);
+    let deadline = Instant::now() + Duration::from_mins(5);
     while !condition() {
         assert!(Instant::now() < deadline, "{what} did not come to pass");
         thread::sleep(Duration::from_millis(20));

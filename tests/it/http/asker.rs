@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use crate::support::Daemon;
 
 /// Only ends a test that would never pass.
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Somebody who asks a daemon, with a token or without.
 pub(super) struct Asker {

@@ -90,6 +90,51 @@ fn a_cookie_stands_for_the_token_until_either_is_over() {
 }
 
 #[test]
+fn a_session_that_was_logged_out_of_is_over_wherever_its_cookie_is() {
+    let mut world = World::new();
+    let all = token(&world, "all", "all", &[]);
+    ask_for_tokens(&mut world);
+    let daemon = world.daemon_named("first");
+    let http = Asker::of(&daemon);
+    let open = |headers: &[(&str, &str)]| cookie(&log_in(&http, &format!("token={all}"), headers)).0;
+    let log_out = |cookie: &str| {
+        let headers = [("cookie", cookie), ("sec-fetch-site", "same-origin")];
+        assert_eq!(http.ask("POST", "/logout", &headers, None).status, 303, "{cookie}");
+    };
+    let (mine, colleagues) = (open(&[]), open(&[]));
+    let (name, value) = mine.split_once('=').unwrap();
+    let unsigned = value.rsplit_once('.').unwrap().0;
+    for not_mine in ["x=y", &format!("{name}={unsigned}"), &format!("{name}={unsigned}.{}", "0".repeat(64))] {
+        log_out(not_mine);
+    }
+    let foreign = [("cookie", mine.as_str()), ("sec-fetch-site", "cross-site")];
+    http.ask("POST", "/logout", &foreign, None).problem(403);
+    assert_eq!(status(&http, &mine), 200, "nobody else ended it");
+
+    log_out(&format!("theme=dark; {mine}"));
+    log_out(&mine);
+    assert_eq!(status(&http, &mine), 401, "a copy of the cookie is worth nothing");
+    let page = http.ask("GET", "/", &[("accept", "text/html"), ("cookie", &mine)], None);
+    assert_eq!((page.status, page.header("location")), (303, "/login?next=/"));
+    assert_eq!(status(&http, &colleagues), 200, "another browser with the same token goes on");
+    assert_eq!(http.with(&all).get("/v1/accounts").status, 200);
+
+    let again = open(&[("cookie", &colleagues)]);
+    assert_eq!(status(&http, &colleagues), 401, "a login ends the session that it replaces");
+    assert_eq!(status(&http, &again), 200);
+    daemon.signal(Signal::HUP);
+    daemon.wait_for_log("the tokens were read again");
+    assert_eq!((status(&http, &mine), status(&http, &again)), (401, 200), "neither changes by a reload");
+
+    assert!(daemon.stop().success());
+    let daemon = world.daemon_named("second");
+    let http = Asker::of(&daemon);
+    for ended in [&mine, &colleagues, &again] {
+        assert_eq!(status(&http, ended), 401, "a restart ends all, and brings none back");
+    }
+}
+
+#[test]
 fn a_login_leads_to_a_page_of_this_port_and_foreign_pages_can_neither_log_in_nor_out() {
     let mut world = World::new();
     let all = token(&world, "all", "all", &[]);

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
 use crate::support::wait_until;
@@ -55,6 +59,7 @@ type Answers = Box<dyn Fn(&Post) -> Answer + Send>;
 #[derive(Clone)]
 pub(super) struct Endpoint {
     address: SocketAddr,
+    tls: Option<Arc<ServerConfig>>,
     posts: Arc<Mutex<Vec<(Post, Answer)>>>,
     answers: Arc<Mutex<Answers>>,
 }
@@ -62,9 +67,25 @@ pub(super) struct Endpoint {
 impl Endpoint {
     /// A server that takes everything.
     pub(super) fn start() -> Self {
+        Self::serving(None)
+    }
+
+    /// The same by TLS, as the server that these files say it is.
+    pub(super) fn start_with_tls(certificate: &Path, key: &Path) -> Self {
+        let certificate = CertificateDer::from_pem_file(certificate).unwrap();
+        let key = PrivateKeyDer::from_pem_file(key).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config =
+            ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
+        Self::serving(Some(Arc::new(config)))
+    }
+
+    fn serving(tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = Self {
             address: listener.local_addr().unwrap(),
+            tls,
             posts: Arc::default(),
             answers: Arc::new(Mutex::new(Box::new(|_| OK))),
         };
@@ -73,14 +94,21 @@ impl Endpoint {
             for stream in listener.incoming().map_while(Result::ok) {
                 let serving = serving.clone();
                 // A client that was killed ends the exchange where it stands.
-                thread::spawn(move || serving.serve(stream));
+                thread::spawn(move || match &serving.tls {
+                    None => serving.serve(stream),
+                    Some(tls) => {
+                        let connection = ServerConnection::new(tls.clone()).unwrap();
+                        serving.serve(StreamOwned::new(connection, stream))
+                    }
+                });
             }
         });
         endpoint
     }
 
     pub(super) fn url(&self) -> String {
-        format!("http://{}/alerts?token=s3cret", self.address)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}/alerts?token=s3cret", self.address)
     }
 
     /// From now on.
@@ -112,8 +140,8 @@ impl Endpoint {
         self.posts()
     }
 
-    fn serve(&self, mut stream: TcpStream) -> Option<()> {
-        let mut reader = BufReader::new(stream.try_clone().ok()?);
+    fn serve(&self, stream: impl Read + Write) -> Option<()> {
+        let mut reader = BufReader::new(stream);
         let mut lines = Vec::new();
         loop {
             let mut line = String::new();
@@ -139,7 +167,7 @@ impl Endpoint {
                 let text = "said the test";
                 let length = text.len();
                 let head = format!("HTTP/1.1 {status} -\r\ncontent-length: {length}\r\nconnection: close");
-                stream.write_all(format!("{head}\r\n\r\n{text}").as_bytes()).ok()
+                reader.get_mut().write_all(format!("{head}\r\n\r\n{text}").as_bytes()).ok()
             }
             Answer::HangUp => None,
             // Until the client goes.

@@ -6,6 +6,7 @@ mod failing;
 mod gaps;
 mod http;
 mod smtp;
+mod tls;
 
 /// The example itself, for its unit tests: cargo runs those of a program, or builds it for the tests here, not both.
 #[path = "../../../examples/alert-webhook/main.rs"]

@@ -28,7 +28,7 @@ pub(crate) fn config_arguments(config: Option<&Path>) -> Vec<&OsStr> {
 
 /// Waits until `condition` holds. The limit only ends a test that would never pass.
 pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_mins(2);
+    let deadline = Instant::now() + Duration::from_mins(5);
     while !condition() {
         assert!(Instant::now() < deadline, "{what}: it did not come to pass");
         std::thread::sleep(Duration::from_millis(20));
