@@ -1,13 +1,16 @@
 //! How an account's credits were used in a stretch of time: its entries added up, by day, by project and by type
 //! of asset. Everything of one answer is read from one snapshot.
 
+mod clocks;
 mod extras;
 mod pages;
+mod project;
 
 use std::time::Duration;
 
 pub use extras::{AssetFigures, BriefedFigures};
 pub use pages::{UsageEntry, UsageOrder};
+pub use project::{ProjectEntriesFilter, ProjectEntry, ProjectInFull};
 
 use sqlx::PgConnection;
 use sqlx::error::DatabaseError;
