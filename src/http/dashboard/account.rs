@@ -9,7 +9,7 @@ use super::history::{History, Range};
 use super::layout::Page;
 use super::names::Subject;
 use super::wall::WallClock;
-use super::words::{counted, number, plain, said};
+use super::words::{counted, number, plain, said, size};
 use super::{attention, facts, links, prices, projects, reports, waiting};
 use crate::http::problem::Problem;
 use crate::ledger::notice::Contact;
@@ -74,11 +74,11 @@ impl Standing {
                 p.figure {
                     @match account.available {
                         over if over < 0 => {
-                            strong.over { (number(over.saturating_neg())) }
+                            strong class=(format!("over {}", size(over).unwrap_or_default()).trim()) { (number(over.saturating_neg())) }
                             span { "credits over the limit of " (number(account.total)) }
                         }
                         left => {
-                            strong { (number(left)) }
+                            strong class=[size(left)] { (number(left)) }
                             span { (if left == 1 { "credit" } else { "credits" }) " left of " (number(account.total)) }
                         }
                     }

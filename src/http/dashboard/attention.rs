@@ -12,6 +12,8 @@ use crate::ledger::alert::{GRANT_EXPIRING, HOLD_STALE, POOL_OVERCOMMITTED, QUEUE
 use crate::ledger::notice::{Contact, ContactRole, SubjectKind};
 use crate::report::RaisedRow;
 
+/// As many of an organization's accounts are told with their alerts where there are many.
+const ACCOUNTS_TOLD: usize = 4;
 /// As many of the projects or grants that an alert is about are named.
 const SUBJECTS_NAMED: usize = 3;
 
@@ -123,12 +125,14 @@ pub(super) fn alerts_of_many(
 
 fn of_group(group: &Group<'_>, names: &HashMap<String, String>, wall: &WallClock) -> Markup {
     let mut accounts: Vec<_> = group.accounts.iter().collect();
-    accounts.sort_by_key(|(id, _)| !id.starts_with("pool:"));
+    let worst = |rows: &[&RaisedRow]| rows.iter().map(|row| row.severity).max();
+    accounts.sort_by_key(|(id, rows)| (!id.starts_with("pool:"), Reverse(worst(rows))));
+    let more = accounts.len().saturating_sub(ACCOUNTS_TOLD);
     html! {
         li {
             (severity(group.worst))
             ul.lines.compact {
-                @for (account, rows) in accounts {
+                @for (account, rows) in accounts.iter().take(ACCOUNTS_TOLD) {
                     li {
                         (names::account(account, names))
                         span.aside {
@@ -138,6 +142,11 @@ fn of_group(group: &Group<'_>, names: &HashMap<String, String>, wall: &WallClock
                                 @if row.severity != group.worst { " (" (name_of(row.severity).to_lowercase()) ")" }
                             }
                         }
+                    }
+                }
+                @if let Some(organization) = group.organization.filter(|_| more > 0) {
+                    li {
+                        a href=(links::organization(organization)) { "and " (more) (if more == 1 { " account" } else { " accounts" }) " more" }
                     }
                 }
             }

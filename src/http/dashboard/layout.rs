@@ -27,9 +27,14 @@ impl Page {
         Self { title: title.into(), body, is_live: true, made }
     }
 
-    /// A page that stays as it is, and tells no times.
+    /// A page that stays as it is, made without a look at the ledger.
     pub(super) fn still(title: impl Into<String>, body: Markup) -> Self {
-        Self { title: title.into(), body, is_live: false, made: WallClock::utc() }
+        Self::still_at(title, body, WallClock::utc())
+    }
+
+    /// A page that stays as it is.
+    pub(super) fn still_at(title: impl Into<String>, body: Markup, made: WallClock) -> Self {
+        Self { title: title.into(), body, is_live: false, made }
     }
 
     /// The page as `visitor` gets it; `None` is somebody who has not signed in.

@@ -8,7 +8,7 @@ use super::layout::Page;
 use super::names::{Subject, called, trail};
 use super::table::{Column, table};
 use super::wall::WallClock;
-use super::words::{counted, number, plain, said, word};
+use super::words::{counted, number, plain, said, size, word};
 use super::{home, links, waiting};
 use crate::http::problem::Problem;
 use crate::ledger::account::Mode;
@@ -67,7 +67,7 @@ fn standing(project: &ProjectInFull, wall: &WallClock) -> Markup {
     html! {
         section.card.hero id="standing" aria-labelledby="standing-heading" {
             h2.hidden id="standing-heading" { "How it stands" }
-            p.figure { strong { (number(figure)) } span { (if figure == 1 { "credit " } else { "credits " }) (unit) } }
+            p.figure { strong class=[size(figure)] { (number(figure)) } span { (if figure == 1 { "credit " } else { "credits " }) (unit) } }
             p { (sentence(project, wall)) }
             @if let Some(since) = row.stale_since {
                 p.notice { "It has held credits in its status for too long, for " (wall.age(since)) " by now." }
@@ -113,7 +113,12 @@ fn sentence(project: &ProjectInFull, wall: &WallClock) -> Markup {
             ("rejected", _) => {
                 "It was refused"
                 @if let Some(refused) = project.refused { " a hold of " (number(refused.0)) }
-                ", for its account doesn\u{2019}t let work wait. It is tried again when what it wants changes, or by "
+                @if project.account.as_ref().is_some_and(|account| account.closed) {
+                    ", for its account is closed."
+                } @else {
+                    ", for its account doesn\u{2019}t let work wait."
+                }
+                " It is tried again when what it wants changes, or by "
                 code { "creditd hold retry" } "."
             }
             ("released", Some(status)) => { "It holds nothing any more, for it is " (status) "." }
@@ -187,7 +192,7 @@ fn history(entries: &Listed<ProjectLine>, is_later: bool, wall: &WallClock) -> M
         section.card id="entries" aria-labelledby="entries-heading" {
             h2 id="entries-heading" { "What it moved" }
             @if entries.items.is_empty() {
-                p.empty { "It has moved no credits" (if is_later { " before that." } else { " that you may see, or none yet." }) }
+                p.empty { "It has moved no credits" (if is_later { " here before that." } else { " here yet." }) }
             } @else {
                 (table("Entries", "What the project moved, the latest first", &columns, &rows))
             }

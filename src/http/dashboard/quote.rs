@@ -8,7 +8,8 @@ use url::form_urlencoded;
 use super::layout::Page;
 use super::names::Subject;
 use super::table::{Column, table};
-use super::words::{counted, number, plain, said};
+use super::wall::WallClock;
+use super::words::{counted, number, plain, said, size};
 use super::{links, prices, waiting};
 use crate::http::api::{Brief, Piece, QUANTITY_MAX};
 use crate::http::problem::Problem;
@@ -106,7 +107,7 @@ pub(super) async fn page(reading: &mut Reading, id: &str, query: &str) -> Result
             (answered(answer.as_ref(), &account, &form))
         }
     };
-    Ok(Page::still("Quote a brief", body))
+    Ok(Page::still_at("Quote a brief", body, WallClock::read(reading).await?))
 }
 
 fn fields(form: &Form, prices: &Prices, id: &str) -> Markup {
@@ -172,7 +173,7 @@ fn quoted(quote: &Quote) -> Markup {
     html! {
         p.figure {
             @match quote.credits {
-                Some(credits) => { strong { (number(credits.0)) } span { "credits" } }
+                Some(credits) => { strong class=[size(credits.0)] { (number(credits.0)) } span { "credits" } }
                 None => { strong { "?" } span { "no price is known" } }
             }
         }

@@ -3,6 +3,9 @@
 use maud::{Markup, html};
 use sha2::{Digest, Sha256};
 
+/// What fits a phone in large digits.
+const LARGE_CHARS: usize = 11;
+
 /// A number with its thousands apart, and a minus sign that is told from a dash.
 pub(super) fn number(value: i64) -> String {
     let digits = value.unsigned_abs().to_string();
@@ -14,6 +17,11 @@ pub(super) fn number(value: i64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// The class of a number that stands large: the longest take less room a digit.
+pub(super) fn size(value: i64) -> Option<&'static str> {
+    (number(value).chars().count() > LARGE_CHARS).then_some("long")
 }
 
 /// A number of things: `1 project`, `2 projects`.

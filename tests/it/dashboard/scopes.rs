@@ -55,7 +55,11 @@ fn a_projects_page_tells_of_no_account_that_is_not_to_be_seen() {
     daemon.signal(rustix::process::Signal::HUP);
     daemon.wait_for_log("the tokens were read again");
     let moved = |id: &str, to: &str, revision: i64| Message::project(id, "P-7", to, revision, "started", 1);
-    world.publish(&[moved("m1", "studio", 1), Message::grant("more", "studio", 9), moved("m2", "agency/film", 2)]);
+    world.publish(&[
+        moved("m1", "studio", 1),
+        Message::grant("more", "studio", 9),
+        moved("m2", "agency/film", 2),
+    ]);
     world.wait_for_messages(&["m1", "more", "m2"]);
     assert!(file.exists());
     let of_organization = seen_with(&daemon, &organization, "/projects/P-7");
@@ -63,7 +67,9 @@ fn a_projects_page_tells_of_no_account_that_is_not_to_be_seen() {
     assert!(!of_organization.text.contains("studio"), "{}", of_organization.text);
     let of_pool = seen_with(&daemon, &pool, "/projects/P-1");
     assert_eq!(of_pool.status, StatusCode::OK);
-    assert!(!of_pool.text.contains("/accounts/agency%2Ffilm") && of_pool.text.contains("/accounts/pool%3Aagency"));
+    assert!(
+        !of_pool.text.contains("/accounts/agency%2Ffilm") && of_pool.text.contains("/accounts/pool%3Aagency")
+    );
     assert_eq!(seen_with(&daemon, &account, "/projects/P-7").status, StatusCode::NOT_FOUND);
 }
 
@@ -87,7 +93,11 @@ fn who_is_kept_out_at_the_gate_is_told_so_on_a_page_and_a_program_in_its_way() {
         assert_eq!(foreign.status, StatusCode::FORBIDDEN, "{path}");
         assert!(foreign.text.contains("<h1>Asked by another site</h1>"), "{path}: {}", foreign.text);
         assert!(foreign.text.contains("open the page here instead."), "{path}: {}", foreign.text);
-        assert_eq!(post(path, "application/json").header("content-type"), "application/problem+json", "{path}");
+        assert_eq!(
+            post(path, "application/json").header("content-type"),
+            "application/problem+json",
+            "{path}"
+        );
     }
 }
 
@@ -109,6 +119,10 @@ fn who_has_not_signed_in_is_led_to_the_login_and_may_have_its_look() {
         login.text.contains("role=\"alert\"") && login.text.contains("type=\"password\""),
         "{}",
         login.text
+    );
+    assert!(
+        login.text.contains("autocomplete=\"username\"")
+            && login.text.contains("autocomplete=\"current-password\"")
     );
     for file in ["/style.css", "/favicon.svg"] {
         assert_eq!(page(&daemon, file).status, StatusCode::OK);

@@ -217,7 +217,9 @@ fn a_projects_entries_lead_to_what_it_holds_on_each_account_whichever_end_they_a
     let all = http.json(path)["items"].as_array().unwrap().clone();
     let told: Vec<_> = all
         .iter()
-        .map(|entry| (text(&entry["account_id"]), text(&entry["kind"]), entry["project_held"].as_i64().unwrap()))
+        .map(|entry| {
+            (text(&entry["account_id"]), text(&entry["kind"]), entry["project_held"].as_i64().unwrap())
+        })
         .collect();
     let on = |account: &str| -> Vec<_> {
         told.iter().filter(|(of, ..)| of == account).map(|(_, kind, held)| (kind.as_str(), *held)).collect()
@@ -225,7 +227,11 @@ fn a_projects_entries_lead_to_what_it_holds_on_each_account_whichever_end_they_a
     let left = [("hold", 96), ("hold", 98), ("release", 40), ("release", 0)];
     assert_eq!(on("member-000"), left, "{told:?}");
     assert_eq!(on("member-001"), [("hold", 4)], "{told:?}");
-    assert_eq!(on("pool:acme"), [&left[..], &[("hold", 4)]].concat(), "each is booked on the pool too: {told:?}");
+    assert_eq!(
+        on("pool:acme"),
+        [&left[..], &[("hold", 4)]].concat(),
+        "each is booked on the pool too: {told:?}"
+    );
     assert_eq!(walk(&http, path, "log_number", 1), walk(&http, path, "log_number", 1000));
     let mut newest = Vec::new();
     let mut after = String::new();
