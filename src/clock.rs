@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime, PrimitiveDateTime};
 
 use crate::ledger::moment::Timestamp;
 
@@ -55,9 +55,74 @@ impl fmt::Display for Zone {
     }
 }
 
+/// From when on a zone's clocks are how far ahead of UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockChange {
+    /// From when on.
+    pub at: Timestamp,
+    /// How far, in seconds; below zero where they are behind.
+    pub ahead_s: i64,
+}
+
+/// The clocks of a time zone. Clones share their changes.
+#[derive(Clone, Debug)]
+pub struct Clocks {
+    zone: Zone,
+    /// In order.
+    changes: Arc<[ClockChange]>,
+}
+
+impl Clocks {
+    /// The clocks of a zone that are changed so.
+    pub fn new(zone: Zone, mut changes: Vec<ClockChange>) -> Self {
+        changes.sort_by_key(|change| change.at);
+        Self { zone, changes: changes.into() }
+    }
+
+    /// Clocks that show UTC.
+    pub fn utc() -> Self {
+        Self { zone: Zone("UTC".into()), changes: Arc::default() }
+    }
+
+    /// Whose they are.
+    pub fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
+    /// What they show at `at`. Before the first change known they are taken to be as after it.
+    pub fn show(&self, at: Timestamp) -> PrimitiveDateTime {
+        let begun = self.changes.partition_point(|change| change.at <= at);
+        let change = self.changes.get(begun.saturating_sub(1));
+        let shown = at
+            .to_offset_date_time()
+            .saturating_add(Duration::seconds(change.map_or(0, |change| change.ahead_s)));
+        PrimitiveDateTime::new(shown.date(), shown.time())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clocks_show_what_they_are_set_to_from_each_change_on() {
+        let at = |text: &str| Timestamp::parse(text).unwrap();
+        let changes =
+            [("2000-01-01T00:00:00Z", 3600), ("2026-03-29T01:00:00Z", 7200), ("2026-10-25T01:00:00Z", 3600)];
+        let changes = changes.map(|(from, ahead_s)| ClockChange { at: at(from), ahead_s });
+        let berlin = Clocks::new(Zone::parse("Europe/Berlin").unwrap(), changes.to_vec());
+        for (utc, shown) in [
+            ("1999-12-31T23:30:00Z", "2000-01-01 0:30:00.0"),
+            ("2026-03-29T00:59:59Z", "2026-03-29 1:59:59.0"),
+            ("2026-03-29T01:00:00Z", "2026-03-29 3:00:00.0"),
+            ("2026-06-30T22:00:00Z", "2026-07-01 0:00:00.0"),
+            ("2026-10-25T01:00:00Z", "2026-10-25 2:00:00.0"),
+            ("2090-01-01T00:00:00Z", "2090-01-01 1:00:00.0"),
+        ] {
+            assert_eq!(berlin.show(at(utc)).to_string(), shown, "{utc}");
+        }
+        assert_eq!(Clocks::utc().show(at("2026-06-30T22:00:00Z")).to_string(), "2026-06-30 22:00:00.0");
+    }
 
     #[test]
     fn a_zone_is_a_name_and_no_offset() {

@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::problem::{Kind, Problem};
-use super::{Site, browser};
+use super::{Site, browser, dashboard};
 use crate::access::{Grant, Scope, Sessions, Token, TokenName, Tokens};
 use crate::clock;
 
@@ -47,14 +47,15 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
 /// Lets in whom the tokens let in, and says who it is.
 pub(super) async fn admit(State(site): State<Arc<Site>>, mut request: Request, next: Next) -> Response {
     if let Err(problem) = is_meant_for_us(&site.access, request.method(), request.headers()) {
-        return problem.into_response();
+        return told(problem, request.headers());
     }
     match site.access.visitor(request.headers()) {
         Ok(visitor) => {
             request.extensions_mut().insert(visitor);
             next.run(request).await
         }
-        Err(_) if is_person(request.method(), request.headers()) => {
+        // A login helps more than a problem.
+        Err(_) if request.method() == Method::GET && dashboard::wants_page(request.headers()) => {
             Redirect::to(&browser::path_back_to(request.uri())).into_response()
         }
         Err(problem) => problem.into_response(),
@@ -92,11 +93,12 @@ fn is_loopback(host: &str) -> bool {
     address.map_or_else(|_| name.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
 }
 
-/// Whether a browser asks for a page, and a login helps more than a problem.
-fn is_person(method: &Method, headers: &HeaderMap) -> bool {
-    let accepted =
-        headers.get(header::ACCEPT).and_then(|accepted| accepted.to_str().ok()).unwrap_or_default();
-    method == Method::GET && accepted.contains("text/html")
+/// A problem to whoever asked: a page for a person at a browser.
+pub(super) fn told(problem: Problem, asked: &HeaderMap) -> Response {
+    match dashboard::wants_page(asked) {
+        true => dashboard::problem_page(&problem, None),
+        false => problem.into_response(),
+    }
 }
 
 fn needs_a_token() -> Problem {

@@ -76,7 +76,7 @@ pub struct UsageLine {
 }
 
 impl UsageLine {
-    fn of(account_id: &AccountId, entry: UsageEntry) -> Self {
+    pub(super) fn of(account_id: &AccountId, entry: UsageEntry) -> Self {
         Self {
             time: entry.at,
             day: Day(entry.day),

@@ -14,6 +14,7 @@ mod figures;
 mod lines;
 mod listed;
 mod period;
+mod project;
 mod projects;
 pub mod quote;
 mod reading;
@@ -27,6 +28,7 @@ pub use figures::{Flow, KindUsage, Totals};
 pub use lines::{UsageLine, UsageReport};
 pub use listed::{Listed, Page};
 pub use period::{Border, BorderError, Day, Month, MonthError, Period};
+pub use project::{ProjectInFull, ProjectLine};
 pub use projects::{OtherProjects, ProjectUsage, ProjectsUsage, projects};
 pub use reading::{Prices, Reading, Reports};
 pub use statement::{MonthState, PROJECTS_NAMED, Statement, StatementProjects, statement};
@@ -34,7 +36,8 @@ pub use written::{Format, UsageReportDocument, WrittenReport};
 
 pub use crate::store::{
     AccountRow, AlertCounts, ClaimRow, GrantRow, InUse, OrganizationRow, OrganizationSummary, OverLimit,
-    PriceListRow, ProjectRow, QueueReport, RaisedRow, ReasonCount, Standing, UnblockingRow, Waiting,
+    PriceListRow, ProjectRow, QueueReport, RaisedRow, ReasonCount, Standing, UnblockingRow, WaitingMember,
+    WaitingQueue, WaitingQueues,
 };
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -1,18 +1,22 @@
 //! One moment of the ledger, seen through a scope. Whatever is outside the scope is told of exactly as what does
 //! not exist, so that nobody learns more by asking than by not asking.
 
+mod clocks;
+mod names;
+mod project;
 mod usage;
 
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use tokio::sync::OnceCell;
 
 use super::error::{ReadError, unknown};
 use super::listed::{Listed, Page};
 use super::quote::{self, Quote};
 use crate::access::Scope;
-use crate::clock::{self, Zone};
+use crate::clock::{self, Clocks, Zone};
 use crate::ledger::account::Kind;
 use crate::ledger::alert::Severity;
 use crate::ledger::balance::Queued;
@@ -35,18 +39,21 @@ pub struct Reports {
     settings: Arc<Settings>,
     /// Whose days and months count.
     zone: Zone,
+    /// The clocks of that zone, once somebody has asked for them.
+    clocks: Arc<OnceCell<Clocks>>,
 }
 
 impl Reports {
     /// Answers from `store`.
     pub fn new(store: Store, settings: Arc<Settings>, zone: Zone) -> Self {
-        Self { store, settings, zone }
+        Self { store, settings, zone, clocks: Arc::default() }
     }
 
     /// The ledger as it stands now, as far as `scope` reaches.
     pub async fn read(&self, scope: Scope) -> Result<Reading, ReadError> {
         let snapshot = self.store.look().await?;
-        Ok(Reading { snapshot, scope, settings: self.settings.clone(), zone: self.zone.clone() })
+        let (settings, zone, clocks) = (self.settings.clone(), self.zone.clone(), self.clocks.clone());
+        Ok(Reading { snapshot, scope, settings, zone, clocks })
     }
 
     /// What is raised by whatever changes the books: while it stays, so does all that can be read.
@@ -75,6 +82,7 @@ pub struct Reading {
     scope: Scope,
     settings: Arc<Settings>,
     zone: Zone,
+    clocks: Arc<OnceCell<Clocks>>,
 }
 
 impl Reading {

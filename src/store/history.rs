@@ -259,7 +259,7 @@ async fn position(connection: &mut PgConnection, project: &Project) -> Result<Op
 }
 
 /// When what a project holds on its account was last risen from nothing.
-async fn held_since(
+pub(super) async fn held_since(
     connection: &mut PgConnection,
     project: &Project,
 ) -> Result<Option<Timestamp>, StoreError> {

@@ -49,6 +49,7 @@ pub use relay::{Lease, RelayStatus};
 pub use reports::{
     AccountFilter, AccountRow, AlertCounts, GrantRow, InUse, MessageFate, OrganizationRow,
     OrganizationSummary, PriceListRow, ProjectFilter, ProjectRow, RaisedFilter, RaisedRow, RulesOf, RulesRow,
+    WaitingMember, WaitingQueue, WaitingQueues,
 };
 pub use retention::{Removable, Removed};
 use secrecy::{ExposeSecret, SecretString};
@@ -57,8 +58,8 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 pub use standing::{OverLimit, ParkedGroup, Standing, Waiting};
 pub use usage::{
-    AssetFigures, BriefedFigures, DayFigures, MovedFigures, ProjectFigures, UsageEntry, UsageOrder,
-    UsageStretch,
+    AssetFigures, BriefedFigures, DayFigures, MovedFigures, ProjectEntriesFilter, ProjectEntry,
+    ProjectFigures, ProjectInFull, UsageEntry, UsageOrder, UsageStretch,
 };
 pub use verify::{Finding, Progress, Verification};
 

@@ -6,12 +6,14 @@ mod alerts;
 mod grants;
 mod holds;
 mod prices;
+mod waiting;
 
 pub use accounts::{AccountFilter, AccountRow, OrganizationRow, OrganizationSummary};
 pub use alerts::{AlertCounts, RaisedFilter, RaisedRow, RulesOf, RulesRow};
 pub use grants::GrantRow;
 pub use holds::InUse;
 pub use prices::PriceListRow;
+pub use waiting::{WaitingMember, WaitingQueue, WaitingQueues};
 
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -3,13 +3,16 @@
 
 mod assets;
 mod briefed;
+mod clocks;
 mod pages;
+mod project;
 
 use std::time::Duration;
 
 pub use assets::AssetFigures;
 pub use briefed::BriefedFigures;
 pub use pages::{UsageEntry, UsageOrder};
+pub use project::{ProjectEntriesFilter, ProjectEntry, ProjectInFull};
 
 use sqlx::PgConnection;
 use sqlx::error::DatabaseError;

@@ -99,7 +99,7 @@ struct EntriesQuery {
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "EntryOrder")]
-enum Age {
+pub(super) enum Age {
     /// The first ones first.
     #[default]
     Oldest,

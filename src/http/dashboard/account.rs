@@ -7,11 +7,11 @@ use serde::Deserialize;
 use super::bar::{Usage, bar_with_figures};
 use super::history::{History, Range};
 use super::layout::Page;
-use super::words::{counted, number, said};
+use super::names::Subject;
+use super::wall::WallClock;
+use super::words::{counted, number, plain, said, size};
 use super::{attention, facts, links, prices, projects, reports, waiting};
-use crate::clock;
 use crate::http::problem::Problem;
-use crate::ledger::moment::Timestamp;
 use crate::ledger::notice::Contact;
 use crate::report::{AccountRow, InUse, Listed, Prices, QueueReport, RaisedRow, Reading, UsageLine};
 
@@ -41,7 +41,7 @@ pub(super) struct Standing {
     pub(super) queue: QueueReport,
     pub(super) in_use: InUse,
     pub(super) prices: Prices,
-    pub(super) now: Timestamp,
+    pub(super) wall: WallClock,
 }
 
 impl Standing {
@@ -60,7 +60,7 @@ impl Standing {
             queue,
             in_use: reading.in_use(id, PROJECTS).await?,
             prices: reading.prices_of_account(id).await?,
-            now: clock::now(),
+            wall: WallClock::read(reading).await?,
             account,
         })
     }
@@ -74,11 +74,11 @@ impl Standing {
                 p.figure {
                     @match account.available {
                         over if over < 0 => {
-                            strong.over { (number(over.saturating_neg())) }
+                            strong class=(format!("over {}", size(over).unwrap_or_default()).trim()) { (number(over.saturating_neg())) }
                             span { "credits over the limit of " (number(account.total)) }
                         }
                         left => {
-                            strong { (number(left)) }
+                            strong class=[size(left)] { (number(left)) }
                             span { (if left == 1 { "credit" } else { "credits" }) " left of " (number(account.total)) }
                         }
                     }
@@ -111,7 +111,7 @@ impl Standing {
                         strong { (counted(account.queued.credits.0, "credit")) } "."
                     }
                 }
-                @if !self.alerts.is_empty() { (attention::alerts(&self.alerts, self.now)) }
+                @if !self.alerts.is_empty() { (attention::alerts(&self.alerts, &self.wall)) }
                 (attention::whom(&self.contact))
             }
         }
@@ -126,7 +126,7 @@ impl Standing {
                     @if self.queue.claims.is_empty() {
                         p.empty { "Its projects wait behind the first " (CLAIMS) " of the pool\u{2019}s queue." }
                     } @else {
-                        (waiting::claims(&self.queue, &self.account.account_id, self.now))
+                        (waiting::claims(&self.queue, &self.account.account_id, &self.wall))
                     }
                 }
             }
@@ -138,7 +138,7 @@ impl Standing {
         html! {
             section.card id="projects" aria-labelledby="projects-heading" {
                 h2 id="projects-heading" { "Who holds the credits" }
-                (projects::breakdown(&self.in_use, &self.account.account_id, self.now))
+                (projects::breakdown(&self.in_use, &self.account.account_id, &self.wall))
             }
         }
     }
@@ -153,7 +153,7 @@ impl Standing {
                     p { a.button href=(links::quote(&self.account.account_id)) { "Quote a brief" } }
                 }
             }
-            (prices::announced(&self.prices))
+            (prices::announced(&self.prices, &self.wall))
         }
     }
 }
@@ -166,9 +166,10 @@ pub(super) async fn page(reading: &mut Reading, id: &str, place: Place) -> Resul
     let (_, entries) = reading.entries(id, place.entries_after, true, ENTRIES).await?;
     let history = History::read(reading, id, Range::parse(place.days.as_deref())).await?;
     let account = &standing.account;
+    let subject = Subject::read(reading, account).await?;
     let is_pool = account.promised.is_some();
     let body = html! {
-        (heading(account))
+        (heading(account, &subject))
         div.columns.first { (standing.hero()) (standing.attention()) }
         (standing.waiting())
         (standing.breakdown())
@@ -176,31 +177,25 @@ pub(super) async fn page(reading: &mut Reading, id: &str, place: Place) -> Resul
         div.columns {
             section.card id="facts" aria-labelledby="facts-heading" {
                 h2 id="facts-heading" { "Plan and rules" }
-                (facts::facts(account))
-                @if !grants.is_empty() { h3 { "Grants with a term" } (facts::grants(&grants, standing.now)) }
+                (facts::facts(account, &subject))
+                @if !grants.is_empty() { h3 { "Grants with a term" } (facts::grants(&grants, &standing.wall)) }
                 @if more_grants { p.aside { "Only the first " (GRANTS) " to expire are shown." } }
             }
             (standing.price_table(!is_pool))
         }
-        (recent(&entries, place.entries_after.is_some()))
-        (reports::downloads(id, standing.now))
+        (recent(&entries, place.entries_after.is_some(), &standing.wall))
+        (reports::downloads(id, &standing.wall))
     };
-    Ok(Page::live(title(account), body))
+    Ok(Page::live(plain(&subject.name), body, standing.wall))
 }
 
-fn title(account: &AccountRow) -> String {
-    super::words::plain(account.name.as_deref().unwrap_or(&account.account_id))
-}
-
-fn heading(account: &AccountRow) -> Markup {
+fn heading(account: &AccountRow, subject: &Subject) -> Markup {
     html! {
-        @if let Some(organization) = &account.organization_id {
-            nav.path aria-label="Where this is" { a href=(links::organization(organization)) { (organization) } }
-        }
+        (subject.path())
         div.head {
-            h1 { (said(account.name.as_deref().unwrap_or(&account.account_id))) }
+            h1 { (said(&subject.name)) }
             p.aside {
-                @if account.name.is_some() { span.id { (account.account_id) } " \u{00B7} " }
+                @if subject.name != account.account_id { span.id { (account.account_id) } " \u{00B7} " }
                 (account.kind)
             }
         }
@@ -208,14 +203,14 @@ fn heading(account: &AccountRow) -> Markup {
 }
 
 /// What moved the credits lately, and further back page by page.
-fn recent(entries: &Listed<UsageLine>, is_later: bool) -> Markup {
+fn recent(entries: &Listed<UsageLine>, is_later: bool, wall: &WallClock) -> Markup {
     html! {
         section.card id="entries" aria-labelledby="entries-heading" {
             h2 id="entries-heading" { "What moved the credits" }
             @if entries.items.is_empty() {
                 p.empty { "Nothing has moved credits here" (if is_later { " before that." } else { " yet." }) }
             } @else {
-                (facts::entries(&entries.items))
+                (facts::entries(&entries.items, wall))
             }
             (super::home::pager("entries", entries.next.as_deref(), is_later))
         }

@@ -4,6 +4,7 @@
 use maud::{Markup, html};
 
 use super::bar::swatch;
+use super::table::{Column, table as table_of};
 use super::words::number;
 
 /// The height of the bars' ground, in pixels.
@@ -186,32 +187,23 @@ fn line_sample() -> Markup {
 
 /// The same figures, the last day first.
 fn table(points: &[Point]) -> Markup {
+    let names = ["Credited", "Debited", "Held", "Consumed", "Total", "Available"];
+    let columns: Vec<_> = [Column::Text("Day")].into_iter().chain(names.map(Column::Number)).collect();
+    let rows = html! {
+        @for point in points.iter().rev() {
+            tr {
+                th scope="row" { (point.day) }
+                @for credits in [point.credited, point.debited, point.held, point.consumed, point.total, point.available] {
+                    td.number { (number(credits)) }
+                }
+            }
+        }
+    };
+    let caption = "Credits by day: what moved on it, and how the account stood at its end";
     html! {
         details id="history-figures" {
             summary { "The same figures as a table" }
-            div.scroll tabindex="0" role="region" aria-label="Credits by day" {
-                table {
-                    caption.hidden { "Credits by day: what moved on it, and how the account stood at its end" }
-                    thead {
-                        tr {
-                            th scope="col" { "Day" }
-                            @for name in ["Credited", "Debited", "Held", "Consumed", "Total", "Available"] {
-                                th.number scope="col" { (name) }
-                            }
-                        }
-                    }
-                    tbody {
-                        @for point in points.iter().rev() {
-                            tr {
-                                th scope="row" { (point.day) }
-                                @for credits in [point.credited, point.debited, point.held, point.consumed, point.total, point.available] {
-                                    td.number { (number(credits)) }
-                                }
-                            }
-                        }
-                    }
-                }
-            }
+            (table_of("Credits by day", caption, &columns, &rows))
         }
     }
 }

@@ -45,6 +45,8 @@ fn words(kind: Kind) -> (&'static str, Option<&'static str>) {
     match kind {
         Kind::Unknown => ("Not found", None),
         Kind::OutOfScope | Kind::Unauthorized => ("Not for you to see", None),
+        Kind::Foreign => ("Asked by another site", None),
+        Kind::Misdirected => ("Not under this name", None),
         Kind::Unavailable => (
             "Not available at present",
             Some("This page loads itself again every ten seconds, until it can be shown."),

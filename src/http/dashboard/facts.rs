@@ -2,22 +2,21 @@
 
 use maud::{Markup, html};
 
-use super::links;
-use super::words::{counted, day, named, number, said, time, until};
+use super::names::{self, Subject};
+use super::table::{Column, table};
+use super::wall::WallClock;
+use super::words::{counted, named, number, said};
 use crate::ledger::entry::EntryKind;
-use crate::ledger::moment::Timestamp;
 use crate::report::{AccountRow, GrantRow, UsageLine};
 
 /// The facts of an account, as names and values.
-pub(super) fn facts(account: &AccountRow) -> Markup {
+pub(super) fn facts(account: &AccountRow, subject: &Subject) -> Markup {
     let is_pool = account.promised.is_some();
     html! {
         dl.facts {
             (fact("Id", &html! { span.id { (account.account_id) } }))
             (fact("Kind", &html! { (kind(&account.kind)) }))
-            @if let Some(organization) = &account.organization_id {
-                (fact("Organization", &html! { a href=(links::organization(organization)) { (organization) } }))
-            }
+            @if let Some(organization) = subject.organization() { (fact("Organization", &organization)) }
             (fact("Plan", &html! { (counted(account.plan, "credit")) (if account.kind == "integrated" { " of the pool" } else { "" }) }))
             @if account.total != account.plan {
                 (fact("With grants and adjustments", &html! { (number(account.total)) }))
@@ -36,7 +35,7 @@ pub(super) fn facts(account: &AccountRow) -> Markup {
     }
 }
 
-fn fact(name: &str, value: &Markup) -> Markup {
+pub(super) fn fact(name: &str, value: &Markup) -> Markup {
     html! { div { dt { (name) } dd { (value) } } }
 }
 
@@ -71,14 +70,14 @@ fn policy(account: &AccountRow) -> Markup {
 }
 
 /// Grants with a term, soonest expiry first.
-pub(super) fn grants(grants: &[GrantRow], now: Timestamp) -> Markup {
+pub(super) fn grants(grants: &[GrantRow], wall: &WallClock) -> Markup {
     html! {
         ul.lines {
             @for grant in grants {
                 li {
-                    span { strong { (number(grant.credits_left)) } " of " (number(grant.credits)) " left, expiring " (until(grant.expires_at, now)) }
+                    span { strong { (number(grant.credits_left)) } " of " (number(grant.credits)) " left, expiring " (wall.until(grant.expires_at)) }
                     span.aside {
-                        "granted " (day(grant.granted_at))
+                        "granted " (wall.day(grant.granted_at))
                         @if let Some(actor) = &grant.actor { " by " (said(actor)) }
                         @if let Some(reason) = &grant.reason { ": " (said(reason)) }
                     }
@@ -110,44 +109,51 @@ fn signed(credits: i64) -> String {
 }
 
 /// Entries, the latest first.
-pub(super) fn entries(entries: &[UsageLine]) -> Markup {
+pub(super) fn entries(entries: &[UsageLine], wall: &WallClock) -> Markup {
+    let columns = [Column::Text("What"), Column::Number("Credits"), Column::Number("Left")];
+    let rows = html! { @for one in entries { (entry(one, wall)) } };
+    table("Entries", "What moved the credits, the latest first", &columns, &rows)
+}
+
+fn entry(entry: &UsageLine, wall: &WallClock) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Entries" {
-            table {
-                caption.hidden { "What moved the credits, the latest first" }
-                thead {
-                    tr {
-                        th scope="col" { "What" }
-                        th.number scope="col" { "Credits" }
-                        th.number scope="col" { "Left" }
-                    }
+        tr {
+            th scope="row" {
+                (kind_of(entry.kind))
+                @if let (Some(asset), Some(quantity)) = (&entry.asset_type, entry.quantity) {
+                    " \u{00B7} " (number(quantity)) " \u{00D7} " (said(asset))
                 }
-                tbody {
-                    @for entry in entries {
-                        tr {
-                            th scope="row" {
-                                (kind_of(entry.kind))
-                                @if let (Some(asset), Some(quantity)) = (&entry.asset_type, entry.quantity) {
-                                    " \u{00B7} " (number(quantity)) " \u{00D7} " (said(asset))
-                                }
-                                @if let Some(project) = &entry.project_id { " \u{00B7} " (named(entry.project_name.as_deref(), project.as_str())) }
-                                span.aside {
-                                    (time(entry.time))
-                                    @if let Some(actor) = &entry.actor { ", by " (said(actor)) }
-                                    @if let Some(reason) = &entry.reason { ": " (said(reason)) }
-                                }
-                            }
-                            td.number {
-                                (signed(entry.credits.0))
-                                @if entry.credits.is_zero() {
-                                    span.aside { (number(entry.moved.0)) " from " (entry.from.as_str()) " to " (entry.to.as_str()) }
-                                }
-                            }
-                            td.number { (number(entry.balance.available.0)) }
-                        }
-                    }
+                @if let Some(project) = &entry.project_id { " \u{00B7} " (project_of(entry, project.as_str())) }
+                span.aside { (wall.time(entry.time)) }
+                (by_whom(entry))
+            }
+            td.number {
+                (signed(entry.credits.0))
+                @if entry.credits.is_zero() {
+                    span.aside { (number(entry.moved.0)) " from " (entry.from.as_str()) " to " (entry.to.as_str()) }
                 }
             }
+            td.number { (number(entry.balance.available.0)) }
+        }
+    }
+}
+
+/// The project that an entry is for; the way to it, unless it has gone to another account since.
+fn project_of(entry: &UsageLine, id: &str) -> Markup {
+    match entry.project_status {
+        Some(_) => names::project(id, entry.project_name.as_deref()),
+        None => named(entry.project_name.as_deref(), id),
+    }
+}
+
+/// Who did something and why, where that was said.
+pub(super) fn by_whom(entry: &UsageLine) -> Markup {
+    html! {
+        @match (&entry.actor, &entry.reason) {
+            (None, None) => {}
+            (Some(actor), None) => span.aside { "By " (said(actor)) }
+            (None, Some(reason)) => span.aside { (said(reason)) }
+            (Some(actor), Some(reason)) => span.aside { "By " (said(actor)) ": " (said(reason)) }
         }
     }
 }

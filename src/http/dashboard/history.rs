@@ -7,6 +7,7 @@ use time::Duration;
 
 use super::chart::{Point, chart};
 use super::projects::share;
+use super::table::{Column, table};
 use super::words::{number, said};
 use crate::clock;
 use crate::http::problem::Problem;
@@ -105,31 +106,25 @@ impl History {
 
     fn sums(&self) -> Markup {
         let available = self.days.last().map_or(0, |day| day.balance.available.0);
-        html! {
-            div.scroll tabindex="0" role="region" aria-label="Credited and debited" {
-                table {
-                    caption.hidden { "What was credited and debited lately, and what is left" }
-                    thead {
-                        tr {
-                            th scope="col" { "Days" }
-                            th.number scope="col" { "Credited" }
-                            th.number scope="col" { "Debited" }
-                            th.number scope="col" { "Left now" }
-                        }
-                    }
-                    tbody {
-                        @for (name, days) in [("Last 30 days", self.last(30)), ("This month", self.month())] {
-                            @let Moved { credited, debited } = Moved::on(days);
-                            tr {
-                                th scope="row" { (name) }
-                                td.number { (number(credited)) }
-                                td.number { (number(debited)) }
-                                td.number { (number(available)) }
-                            }
-                        }
-                    }
+        let columns = [
+            Column::Text("Days"),
+            Column::Number("Credited"),
+            Column::Number("Debited"),
+            Column::Number("Left now"),
+        ];
+        let rows = html! {
+            @for (name, days) in [("Last 30 days", self.last(30)), ("This month", self.month())] {
+                @let Moved { credited, debited } = Moved::on(days);
+                tr {
+                    th scope="row" { (name) }
+                    td.number { (number(credited)) }
+                    td.number { (number(debited)) }
+                    td.number { (number(available)) }
                 }
             }
+        };
+        html! {
+            (table("Credited and debited", "What was credited and debited lately, and what is left", &columns, &rows))
             p.aside { "Credited is what came to be available, debited what no longer was. Days are those of " (self.assets.about.timezone) "." }
         }
     }
@@ -152,6 +147,16 @@ fn made(assets: &AssetsUsage) -> Markup {
     let mut items: Vec<_> = assets.items.iter().collect();
     items.sort_by_key(|asset| std::cmp::Reverse(asset.quantity));
     let most = items.first().map_or(1, |asset| asset.quantity.max(1));
+    let columns = [Column::Text("Type"), Column::Number("Pieces"), Column::Number("In projects")];
+    let rows = html! {
+        @for asset in &items {
+            tr {
+                th scope="row" { (said(&asset.asset_type)) }
+                td.number.held { (number(asset.quantity)) (share(asset.quantity, most)) }
+                td.number { (number(asset.in_projects)) }
+            }
+        }
+    };
     html! {
         dl.figures {
             div { dt { "Projects briefed" } dd { (number(assets.projects.briefed)) } }
@@ -162,21 +167,7 @@ fn made(assets: &AssetsUsage) -> Markup {
         @if items.is_empty() {
             p.empty { "No asset has been created yet." }
         } @else {
-            div.scroll tabindex="0" role="region" aria-label="Assets by type" {
-                table {
-                    caption.hidden { "Assets by type" }
-                    thead { tr { th scope="col" { "Type" } th.number scope="col" { "Pieces" } th.number scope="col" { "In projects" } } }
-                    tbody {
-                        @for asset in items {
-                            tr {
-                                th scope="row" { (said(&asset.asset_type)) }
-                                td.number.held { (number(asset.quantity)) (share(asset.quantity, most)) }
-                                td.number { (number(asset.in_projects)) }
-                            }
-                        }
-                    }
-                }
-            }
+            (table("Assets by type", "Assets by type", &columns, &rows))
         }
     }
 }

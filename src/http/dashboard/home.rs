@@ -1,16 +1,19 @@
 //! The overview, for who sees all: what needs somebody, organizations with their pools, and standalone accounts.
 
+use std::collections::HashMap;
+
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::bar::{Usage, bar};
 use super::layout::Page;
+use super::wall::WallClock;
 use super::words::{counted, named, number, word};
-use super::{attention, links};
-use crate::clock;
+use super::{attention, links, names};
 use crate::http::problem::Problem;
 use crate::report::{
     self, AccountRow, AlertCounts, Listed, OrganizationSummary, RaisedRow, Reading, ReasonCount, Standing,
+    WaitingQueue, WaitingQueues,
 };
 
 /// As many organizations, and as many accounts, stand on a page.
@@ -18,7 +21,9 @@ const ROWS: i64 = 25;
 /// The alerts of as many accounts are told, the most urgent ones; all are counted.
 const ALERTED_ACCOUNTS: i64 = 50;
 /// As many of the accounts that are over limit, or that work waits for, are named.
-const NAMED: usize = 8;
+const NAMED: i64 = 8;
+/// The alerts of as many organizations and accounts stand open.
+const ALERTED_OPEN: usize = 8;
 
 /// Which stretch of the lists is shown.
 #[derive(Default, Deserialize)]
@@ -37,6 +42,9 @@ pub(super) async fn page(reading: &mut Reading, place: Place) -> Result<Page, Pr
     let (counts, alerts) = reading.urgent_alerts(ALERTED_ACCOUNTS).await?;
     let organizations = reading.organizations(&page(place.organizations_after.clone())).await?;
     let accounts = reading.standalone(&page(place.accounts_after.clone())).await?;
+    let queues = reading.longest_queues(NAMED).await?;
+    let names = reading.names(&mentioned(&standing, &alerts, &queues)).await?;
+    let wall = WallClock::read(reading).await?;
     let body = html! {
         div.head {
             h1 { "Overview" }
@@ -44,14 +52,23 @@ pub(super) async fn page(reading: &mut Reading, place: Place) -> Result<Page, Pr
         }
         (tiles(&standing, counts, &parked))
         div.columns {
-            (raised(&alerts, counts))
-            (stopped(&standing))
+            (raised(&alerts, counts, &names, &wall))
+            (stopped(&standing, &queues, &names))
         }
         (organizations_list(&organizations, &place))
         (accounts_list(&accounts, &place))
         (parked_list(&parked))
     };
-    Ok(Page::live("Overview", body))
+    Ok(Page::live("Overview", body, wall))
+}
+
+/// The accounts that are named in short.
+fn mentioned(standing: &Standing, alerts: &[RaisedRow], queues: &WaitingQueues) -> Vec<String> {
+    let over = standing.over_limit_accounts.iter().map(|over| &over.account_id);
+    let waiting = queues.queues.iter().map(|queue| &queue.account_id);
+    let members =
+        queues.queues.iter().flat_map(|queue| queue.members.iter().map(|member| &member.account_id));
+    alerts.iter().map(|row| &row.account_id).chain(over).chain(waiting).chain(members).cloned().collect()
 }
 
 /// The form to find something by its id.
@@ -94,14 +111,19 @@ fn tile(name: &str, count: i64, unit: &str, class: &str) -> Markup {
     }
 }
 
-fn raised(alerts: &[RaisedRow], counts: AlertCounts) -> Markup {
+fn raised(
+    alerts: &[RaisedRow],
+    counts: AlertCounts,
+    names: &HashMap<String, String>,
+    wall: &WallClock,
+) -> Markup {
     html! {
         section.card id="alerts" aria-labelledby="alerts-heading" {
             h2 id="alerts-heading" { "Alerts" }
             @if alerts.is_empty() {
                 p.empty { "No alert is raised." }
             } @else {
-                (attention::alerts_by_account(alerts, clock::now(), NAMED))
+                (attention::alerts_of_many(alerts, names, wall, ALERTED_OPEN))
                 @if counts.accounts > ALERTED_ACCOUNTS {
                     p.aside { "Those of " (ALERTED_ACCOUNTS) " accounts of " (number(counts.accounts)) ", the most urgent first; /v1/alerts has all." }
                 }
@@ -110,36 +132,54 @@ fn raised(alerts: &[RaisedRow], counts: AlertCounts) -> Markup {
     }
 }
 
-fn stopped(standing: &Standing) -> Markup {
-    let more = |all: i64| (all - i64::try_from(NAMED).unwrap_or(0)).max(0);
+fn stopped(standing: &Standing, queues: &WaitingQueues, names: &HashMap<String, String>) -> Markup {
+    let over = standing.over_limit_accounts.iter().take(usize::try_from(NAMED).unwrap_or(usize::MAX));
     html! {
         section.card id="waiting" aria-labelledby="waiting-heading" {
             h2 id="waiting-heading" { "What stops work" }
-            @if standing.waiting_accounts.is_empty() && standing.over_limit_accounts.is_empty() {
+            @if queues.all == 0 && standing.over_limit == 0 {
                 p.empty { "No project waits, and no account is over limit." }
             }
-            @if !standing.waiting_accounts.is_empty() {
+            @if queues.all > 0 {
                 h3 { "Credits are waited for" }
-                ul.lines {
-                    @for waiting in standing.waiting_accounts.iter().take(NAMED) {
-                        li {
-                            a href=(links::account(&waiting.account_id)) { (waiting.account_id) }
-                            span.aside { (counted(waiting.projects, "project")) " for " (counted(waiting.credits, "credit")) }
-                        }
-                    }
-                }
+                ul.lines { @for queue in &queues.queues { (waited_for(queue, names)) } }
+                (and_more(queues.all - NAMED))
             }
-            @if !standing.over_limit_accounts.is_empty() {
+            @if standing.over_limit > 0 {
                 h3 { "Over limit" }
                 ul.lines {
-                    @for over in standing.over_limit_accounts.iter().take(NAMED) {
+                    @for over in over {
                         li {
-                            a href=(links::account(&over.account_id)) { (over.account_id) }
+                            (names::account(&over.account_id, names))
                             span.aside { "by " (counted(over.available.saturating_neg(), "credit")) }
                         }
                     }
                 }
-                @if more(standing.over_limit) > 0 { p.aside { "and " (counted(more(standing.over_limit), "account")) " more." } }
+                (and_more(standing.over_limit - NAMED))
+            }
+        }
+    }
+}
+
+fn and_more(accounts: i64) -> Markup {
+    html! { @if accounts > 0 { p.aside { "and " (number(accounts)) " more." } } }
+}
+
+/// A queue; of a pool, by whom.
+fn waited_for(queue: &WaitingQueue, names: &HashMap<String, String>) -> Markup {
+    html! {
+        li {
+            (names::account(&queue.account_id, names))
+            span.aside { (counted(queue.projects, "project")) " for " (counted(queue.credits, "credit")) }
+            @if !queue.members.is_empty() {
+                p.aside.whole {
+                    @for (place, member) in queue.members.iter().enumerate() {
+                        @if place > 0 { ", " }
+                        (names::account(&member.account_id, names))
+                        " " (number(member.projects)) " for " (number(member.credits))
+                    }
+                    @if queue.members_more > 0 { ", and " (counted(queue.members_more, "account")) " more" }
+                }
             }
         }
     }

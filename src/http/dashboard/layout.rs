@@ -4,9 +4,9 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
-use super::words::{fingerprint, time};
+use super::wall::WallClock;
+use super::words::fingerprint;
 use crate::access::Scope;
-use crate::clock;
 use crate::http::gate::Visitor;
 
 /// A page's content.
@@ -16,18 +16,25 @@ pub(super) struct Page {
     /// What stands in its middle, from the heading on.
     pub(super) body: Markup,
     /// Whether it shows what may change at any time, and so is kept up to date.
-    pub(super) is_live: bool,
+    is_live: bool,
+    /// When it is made, by the clocks that all of its times are told by.
+    made: WallClock,
 }
 
 impl Page {
     /// A page that shows the ledger as it stands.
-    pub(super) fn live(title: impl Into<String>, body: Markup) -> Self {
-        Self { title: title.into(), body, is_live: true }
+    pub(super) fn live(title: impl Into<String>, body: Markup, made: WallClock) -> Self {
+        Self { title: title.into(), body, is_live: true, made }
+    }
+
+    /// A page that stays as it is, made without a look at the ledger.
+    pub(super) fn still(title: impl Into<String>, body: Markup) -> Self {
+        Self::still_at(title, body, WallClock::utc())
     }
 
     /// A page that stays as it is.
-    pub(super) fn still(title: impl Into<String>, body: Markup) -> Self {
-        Self { title: title.into(), body, is_live: false }
+    pub(super) fn still_at(title: impl Into<String>, body: Markup, made: WallClock) -> Self {
+        Self { title: title.into(), body, is_live: false, made }
     }
 
     /// The page as `visitor` gets it; `None` is somebody who has not signed in.
@@ -114,7 +121,7 @@ fn bottom(page: &Page) -> Markup {
         footer.bottom {
             div.wide {
                 p {
-                    "Made " span id="made" { (time(clock::now())) } ". "
+                    "Made " span id="made" { (page.made.now()) } ", all times in " (page.made.zone()) ". "
                     a id="reload" href="" { "Reload" }
                 }
                 @if page.is_live { p id="live" data-events="/events" {} }
@@ -166,10 +173,20 @@ mod tests {
         document(page, visitor).into_string()
     }
 
+    fn live(title: &str, body: Markup) -> Page {
+        Page::live(title, body, WallClock::utc())
+    }
+
+    #[test]
+    fn the_zone_of_all_times_is_named_once() {
+        let page = shown(&live("Overview", html! {}), None);
+        assert_eq!(page.matches("UTC").count(), 1, "{page}");
+    }
+
     #[test]
     fn a_page_carries_no_style_and_no_script_of_its_own() {
         let visitor = Visitor { scope: Scope::All, name: None, has_session: true };
-        let page = shown(&Page::live("Overview", html! { h1 { "Overview" } }), Some(&visitor));
+        let page = shown(&live("Overview", html! { h1 { "Overview" } }), Some(&visitor));
         for forbidden in [" style=", "<style", "onclick", "http:", "https:", "javascript:"] {
             assert!(!page.contains(forbidden), "{forbidden} in {page}");
         }
@@ -182,7 +199,7 @@ mod tests {
     fn the_version_follows_the_content_and_nothing_else() {
         let visitor = Visitor { scope: Scope::All, name: None, has_session: true };
         let version = |body: Markup, visitor: Option<&Visitor>| {
-            let page = shown(&Page::live("A page", body), visitor);
+            let page = shown(&live("A page", body), visitor);
             page.split_once("data-version=\"").unwrap().1.split_once('"').unwrap().0.to_owned()
         };
         let seven = version(html! { p { "7" } }, None);
@@ -193,8 +210,7 @@ mod tests {
     #[test]
     fn who_sees_a_part_is_told_which_and_offered_no_more() {
         let scope = Scope::Account(AccountId::parse("studio").unwrap());
-        let page =
-            shown(&Page::live("Studio", html! {}), Some(&Visitor { scope, name: None, has_session: false }));
+        let page = shown(&live("Studio", html! {}), Some(&Visitor { scope, name: None, has_session: false }));
         assert!(page.contains("Sees <span class=\"id\">studio</span>"), "{page}");
         assert!(!page.contains("/prices") && !page.contains("/logout"), "{page}");
     }

@@ -25,6 +25,11 @@ pub(super) fn statement(account: &str) -> String {
     format!("/accounts/{}/statement", part(account))
 }
 
+/// The page of a project.
+pub(super) fn project(id: &str) -> String {
+    format!("/projects/{}", part(id))
+}
+
 /// The page of an organization.
 pub(super) fn organization(id: &str) -> String {
     format!("/organizations/{}", part(id))
@@ -44,6 +49,7 @@ mod tests {
         assert_eq!(account("studio/film@north:1"), "/accounts/studio%2Ffilm%40north%3A1");
         assert_eq!(organization("a.b_c-d"), "/organizations/a.b_c-d");
         assert_eq!(quote("a/b"), "/accounts/a%2Fb/quote");
+        assert_eq!(project("2026/spring"), "/projects/2026%2Fspring");
     }
 
     #[test]

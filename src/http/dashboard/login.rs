@@ -14,10 +14,13 @@ pub(super) fn page(problem: Option<&str>, next: Option<&str>) -> Response {
             p.lead { "With the access token that you were given. It shows you what it was made for, and nothing else." }
             form.card method="post" action="/login" {
                 @if let Some(next) = next { input name="next" type="hidden" value=(next); }
+                // Managers of passwords keep a password for somebody, and a token has nobody's name.
+                input name="username" type="text" autocomplete="username" value="creditd" hidden;
                 label for="token" { "Access token" }
+                p.aside id="token-hint" { "It begins with " code { "creditd_" } ", and all of it counts." }
                 input id="token" name="token" type="password" required autocomplete="current-password" autocapitalize="none"
                     spellcheck="false" autofocus aria-invalid=[problem.map(|_| "true")]
-                    aria-describedby=[problem.map(|_| "token-wrong")];
+                    aria-describedby=(if problem.is_some() { "token-wrong token-hint" } else { "token-hint" });
                 @if let Some(problem) = problem { p.wrong id="token-wrong" role="alert" { (problem) } }
                 button type="submit" { "Sign in" }
             }

@@ -14,14 +14,18 @@ mod layout;
 mod links;
 mod live;
 mod login;
+mod names;
 mod organization;
 mod prices;
+mod project;
 mod projects;
 mod quote;
 mod reports;
 mod search;
 mod statement;
+mod table;
 mod waiting;
+mod wall;
 mod words;
 
 use std::future::Future;
@@ -59,6 +63,7 @@ pub(super) fn routes() -> Router<Arc<Site>> {
         .route("/accounts/{account_id}", get(account))
         .route("/accounts/{account_id}/quote", get(quote))
         .route("/accounts/{account_id}/statement", get(statement))
+        .route("/projects/{project_id}", get(project))
         .route("/events", get(events))
 }
 
@@ -177,6 +182,23 @@ async fn account(
     let page = match id_of(path) {
         Ok(id) => {
             read(&site, &visitor, |reading| Box::pin(async move { account::page(reading, &id, place).await }))
+                .await
+        }
+        Err(problem) => Err(problem),
+    };
+    shown(page, &visitor)
+}
+
+async fn project(
+    State(site): State<Arc<Site>>,
+    visitor: Visitor,
+    path: PathOf,
+    query: QueryOf<project::Place>,
+) -> Response {
+    let place = place_of(query);
+    let page = match id_of(path) {
+        Ok(id) => {
+            read(&site, &visitor, |reading| Box::pin(async move { project::page(reading, &id, place).await }))
                 .await
         }
         Err(problem) => Err(problem),

@@ -7,9 +7,9 @@ use super::account::Standing;
 use super::history::{History, Range};
 use super::home::{balances, pager};
 use super::layout::Page;
+use super::wall::WallClock;
 use super::words::{contact, counted, plain, said};
 use super::{links, prices, reports};
-use crate::clock;
 use crate::http::problem::Problem;
 use crate::report::{self, Reading};
 
@@ -41,6 +41,7 @@ pub(super) async fn page(reading: &mut Reading, id: &str, place: Place) -> Resul
     let mut accounts = reading.accounts(Some(id.to_owned()), &asked).await?;
     accounts.items.retain(|account| account.promised.is_none());
     let prices = reading.prices(Some(id)).await?;
+    let wall = WallClock::read(reading).await?;
     let name = organization.name.as_deref().unwrap_or(id);
     let body = html! {
         div.head {
@@ -71,11 +72,11 @@ pub(super) async fn page(reading: &mut Reading, id: &str, place: Place) -> Resul
             h2 id="prices-heading" { "Prices" }
             (prices::table(&prices))
         }
-        (prices::announced(&prices))
+        (prices::announced(&prices, &wall))
         @if let Some(pool) = &pool_id {
             p { a href=(links::account(pool)) { "The pool as an account: what moved its credits, its plan and its grants" } }
-            (reports::downloads(pool, clock::now()))
+            (reports::downloads(pool, &wall))
         }
     };
-    Ok(Page::live(plain(name), body))
+    Ok(Page::live(plain(name), body, wall))
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::layout::Page;
-use super::words::{number, plain, said, time};
+use super::table::{Column, table as table_of};
+use super::wall::WallClock;
+use super::words::{number, plain, said};
 use crate::http::problem::Problem;
 use crate::report::{PriceListRow, Prices, Reading};
 
@@ -32,56 +34,48 @@ pub(super) fn in_force(prices: &Prices) -> BTreeMap<&str, InForce> {
 /// The default price list as a page.
 pub(super) async fn page(reading: &mut Reading) -> Result<Page, Problem> {
     let prices = reading.prices(None).await?;
+    let wall = WallClock::read(reading).await?;
     let body = html! {
         h1 { "Prices" }
         p.lead { "The default list: what a piece of each type costs where an organization has no price of its own." }
         section.card aria-labelledby="in-force" {
             h2 id="in-force" { "In force" }
             (table(&prices))
-            (since(prices.default.as_ref()))
+            (since(prices.default.as_ref(), &wall))
         }
-        (announced(&prices))
+        (announced(&prices, &wall))
     };
-    Ok(Page::live("Prices", body))
+    Ok(Page::live("Prices", body, wall))
 }
 
 /// The table of what each type costs.
 pub(super) fn table(prices: &Prices) -> Markup {
     let all = in_force(prices);
+    let mut columns = vec![Column::Text("Type"), Column::Number("Credits a piece")];
+    columns.extend(prices.own.is_some().then_some(Column::Text("List")));
+    let rows = html! {
+        @for (name, price) in &all {
+            tr {
+                th scope="row" { (said(name)) }
+                td.number { (number(price.credits)) }
+                @if prices.own.is_some() { td { (if price.is_own { "own" } else { "default" }) } }
+            }
+        }
+    };
     html! {
         @if all.is_empty() {
             p.empty { "No price list is set, so a project holds credits only where its message says how many." }
         } @else {
-            div.scroll tabindex="0" role="region" aria-label="Price list" {
-                table {
-                    caption.hidden { "Credits for a piece of each type" }
-                    thead {
-                        tr {
-                            th scope="col" { "Type" }
-                            th.number scope="col" { "Credits a piece" }
-                            @if prices.own.is_some() { th scope="col" { "List" } }
-                        }
-                    }
-                    tbody {
-                        @for (name, price) in &all {
-                            tr {
-                                th scope="row" { (said(name)) }
-                                td.number { (number(price.credits)) }
-                                @if prices.own.is_some() { td { (if price.is_own { "own" } else { "default" }) } }
-                            }
-                        }
-                    }
-                }
-            }
+            (table_of("Price list", "Credits for a piece of each type", &columns, &rows))
         }
     }
 }
 
-fn since(list: Option<&PriceListRow>) -> Markup {
+fn since(list: Option<&PriceListRow>, wall: &WallClock) -> Markup {
     html! {
         @if let Some(list) = list {
             p.aside {
-                "In force since " (time(list.starts_at))
+                "In force since " (wall.time(list.starts_at))
                 @if let Some(actor) = &list.actor { ", set by " (said(actor)) }
                 @if let Some(reason) = &list.reason { " (" (said(reason)) ")" }
                 "."
@@ -91,13 +85,13 @@ fn since(list: Option<&PriceListRow>) -> Markup {
 }
 
 /// The versions that are to come.
-pub(super) fn announced(prices: &Prices) -> Markup {
+pub(super) fn announced(prices: &Prices, wall: &WallClock) -> Markup {
     html! {
         @if !prices.announced.is_empty() {
             section.card aria-labelledby="announced" {
                 h2 id="announced" { "Announced" }
                 @for list in &prices.announced {
-                    h3 { "From " (time(list.starts_at)) (if list.organization_id.is_some() { ", own list" } else { "" }) }
+                    h3 { "From " (wall.time(list.starts_at)) (if list.organization_id.is_some() { ", own list" } else { "" }) }
                     ul.changes {
                         @for (name, credits) in &list.prices {
                             li { (plain(name)) ": " (number(*credits)) (change(prices, list, name, *credits)) }

@@ -2,35 +2,29 @@
 
 use maud::{Markup, html};
 
-use super::links;
-use super::words::{age, counted, named, number, word};
-use crate::ledger::moment::Timestamp;
+use super::table::{Column, table};
+use super::wall::WallClock;
+use super::words::{counted, number, word};
+use super::{links, names};
 use crate::report::{InUse, ProjectRow};
 
 /// Hundredths of a percent in a whole.
 const WHOLE: i128 = 10_000;
 
 /// Projects that hold credits. `own` is the account whose page it is: others are named.
-pub(super) fn breakdown(in_use: &InUse, own: &str, now: Timestamp) -> Markup {
+pub(super) fn breakdown(in_use: &InUse, own: &str, wall: &WallClock) -> Markup {
     let holding: Vec<_> = in_use.projects.iter().filter(|project| project.held > 0).collect();
     let largest = holding.iter().map(|project| project.held).max().unwrap_or(1);
     html! {
         @if holding.is_empty() {
             p.empty { "No project holds credits." }
         } @else {
-            div.scroll tabindex="0" role="region" aria-label="Projects that hold credits" {
-                table {
-                    caption.hidden { "Projects that hold credits, the largest first" }
-                    thead {
-                        tr {
-                            th scope="col" { "Project" }
-                            th scope="col" { "Status" }
-                            th.number scope="col" { "Holds" }
-                        }
-                    }
-                    tbody { @for project in &holding { (row(project, own, largest, now)) } }
-                }
-            }
+            (table(
+                "Projects that hold credits",
+                "Projects that hold credits, the largest first",
+                &[Column::Text("Project"), Column::Text("Status"), Column::Number("Holds")],
+                &html! { @for project in &holding { (row(project, own, largest, wall)) } },
+            ))
             @if in_use.more > 0 {
                 p.aside { "and " (counted(in_use.more, "project")) " more that hold less or wait." }
             }
@@ -38,11 +32,11 @@ pub(super) fn breakdown(in_use: &InUse, own: &str, now: Timestamp) -> Markup {
     }
 }
 
-fn row(project: &ProjectRow, own: &str, largest: i64, now: Timestamp) -> Markup {
+fn row(project: &ProjectRow, own: &str, largest: i64, wall: &WallClock) -> Markup {
     html! {
         tr {
             th scope="row" {
-                (named(project.name.as_deref(), &project.project_id))
+                (names::project(&project.project_id, project.name.as_deref()))
                 @if project.account_id != own {
                     span.aside { a href=(links::account(&project.account_id)) { (project.account_id) } }
                 }
@@ -50,7 +44,7 @@ fn row(project: &ProjectRow, own: &str, largest: i64, now: Timestamp) -> Markup 
             td {
                 (project.status.as_deref().map_or_else(|| "not known".to_owned(), word))
                 span.aside {
-                    @if let Some(since) = project.status_since { "for " (age(since, now)) }
+                    @if let Some(since) = project.status_since { "for " (wall.age(since)) }
                     @if project.stale_since.is_some() { strong.stale { " too long" } }
                 }
             }
@@ -95,12 +89,13 @@ mod tests {
 
     #[test]
     fn names_are_escaped_and_shares_are_of_the_largest() {
-        let now = Timestamp::EPOCH;
+        let wall = WallClock::utc();
         let in_use = InUse { projects: vec![project("P-1", 40), project("P-2", 10)], more: 3 };
-        let shown = breakdown(&in_use, "studio", now).into_string();
+        let shown = breakdown(&in_use, "studio", &wall).into_string();
         assert!(shown.contains("&lt;i&gt;Spring&lt;/i&gt;"), "{shown}");
         assert!(shown.contains("width=\"100.00%\"") && shown.contains("width=\"25.00%\""), "{shown}");
         assert!(shown.contains("in progress") && shown.contains("and 3 projects more"), "{shown}");
+        assert!(shown.contains("href=\"/projects/P-1\""), "{shown}");
         assert!(!shown.contains("/accounts/studio"), "on its own page an account is no link");
     }
 
@@ -108,7 +103,7 @@ mod tests {
     fn nothing_held_is_a_sentence() {
         let none = InUse { projects: Vec::new(), more: 0 };
         assert!(
-            breakdown(&none, "studio", Timestamp::EPOCH).into_string().contains("No project holds credits.")
+            breakdown(&none, "studio", &WallClock::utc()).into_string().contains("No project holds credits.")
         );
     }
 }

@@ -6,7 +6,10 @@ use maud::{Markup, html};
 use url::form_urlencoded;
 
 use super::layout::Page;
-use super::words::{counted, number, plain, said};
+use super::names::Subject;
+use super::table::{Column, table};
+use super::wall::WallClock;
+use super::words::{counted, number, plain, said, size};
 use super::{links, prices, waiting};
 use crate::http::api::{Brief, Piece, QUANTITY_MAX};
 use crate::http::problem::Problem;
@@ -82,6 +85,7 @@ fn in_range(typed: &str, least: i64, most: i64) -> Result<i64, String> {
 /// The form, and the answer where something was asked.
 pub(super) async fn page(reading: &mut Reading, id: &str, query: &str) -> Result<Page, Problem> {
     let account = reading.account(id).await?;
+    let subject = Subject::read(reading, &account).await?;
     let prices = reading.prices_of_account(id).await?;
     let mut form = Form::read(query);
     let asked = form.brief();
@@ -95,7 +99,7 @@ pub(super) async fn page(reading: &mut Reading, id: &str, query: &str) -> Result
         },
     };
     let body = html! {
-        nav.path aria-label="Where this is" { a href=(links::account(id)) { (said(account.name.as_deref().unwrap_or(id))) } }
+        (subject.path_below())
         h1 { "Quote a brief" }
         p.lead { "What it would cost, and whether it would start at once. Nothing is booked or reserved by asking." }
         div.columns.quote {
@@ -103,7 +107,7 @@ pub(super) async fn page(reading: &mut Reading, id: &str, query: &str) -> Result
             (answered(answer.as_ref(), &account, &form))
         }
     };
-    Ok(Page::still("Quote a brief", body))
+    Ok(Page::still_at("Quote a brief", body, WallClock::read(reading).await?))
 }
 
 fn fields(form: &Form, prices: &Prices, id: &str) -> Markup {
@@ -169,7 +173,7 @@ fn quoted(quote: &Quote) -> Markup {
     html! {
         p.figure {
             @match quote.credits {
-                Some(credits) => { strong { (number(credits.0)) } span { "credits" } }
+                Some(credits) => { strong class=[size(credits.0)] { (number(credits.0)) } span { "credits" } }
                 None => { strong { "?" } span { "no price is known" } }
             }
         }
@@ -211,26 +215,19 @@ fn verdict(verdict: &Verdict) -> Markup {
 }
 
 fn lines(quote: &Quote) -> Markup {
-    html! {
-        @if !quote.lines.is_empty() {
-            div.scroll tabindex="0" role="region" aria-label="Price by line" {
-                table {
-                    caption.hidden { "Price by line" }
-                    thead { tr { th scope="col" { "Type" } th.number scope="col" { "Pieces" } th.number scope="col" { "Each" } th.number scope="col" { "Credits" } } }
-                    tbody {
-                        @for line in &quote.lines {
-                            tr {
-                                th scope="row" { (said(&line.deliverable_type)) }
-                                td.number { (number(line.quantity)) }
-                                td.number { @match line.each { Some(each) => (number(each.0)), None => "no price" } }
-                                td.number { @match line.credits { Some(credits) => (number(credits)), None => "\u{2013}" } }
-                            }
-                        }
-                    }
-                }
+    let columns =
+        [Column::Text("Type"), Column::Number("Pieces"), Column::Number("Each"), Column::Number("Credits")];
+    let rows = html! {
+        @for line in &quote.lines {
+            tr {
+                th scope="row" { (said(&line.deliverable_type)) }
+                td.number { (number(line.quantity)) }
+                td.number { @match line.each { Some(each) => (number(each.0)), None => "no price" } }
+                td.number { @match line.credits { Some(credits) => (number(credits)), None => "\u{2013}" } }
             }
         }
-    }
+    };
+    html! { @if !quote.lines.is_empty() { (table("Price by line", "Price by line", &columns, &rows)) } }
 }
 
 fn raised(alerts: &[QuotedAlert]) -> Markup {

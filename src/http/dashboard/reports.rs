@@ -3,11 +3,11 @@
 use maud::{Markup, html};
 
 use super::links;
-use crate::ledger::moment::Timestamp;
+use super::wall::WallClock;
 
 /// Buttons that download the usage report of the days between two dates, this month's where nothing is changed.
-pub(super) fn downloads(account: &str, now: Timestamp) -> Markup {
-    let today = now.to_offset_date_time().date();
+pub(super) fn downloads(account: &str, wall: &WallClock) -> Markup {
+    let today = wall.today();
     let first = today.replace_day(1).unwrap_or(today);
     html! {
         section.card id="reports" aria-labelledby="reports-heading" {
@@ -28,14 +28,14 @@ pub(super) fn downloads(account: &str, now: Timestamp) -> Markup {
                 }
             }
             h3 { "Statement" }
-            (statement_form(account, &this_month(now), None))
+            (statement_form(account, &this_month(wall), None))
         }
     }
 }
 
-/// The present month, in UTC.
-pub(super) fn this_month(now: Timestamp) -> String {
-    let today = now.to_offset_date_time().date();
+/// The present month.
+pub(super) fn this_month(wall: &WallClock) -> String {
+    let today = wall.today();
     format!("{:04}-{:02}", today.year(), u8::from(today.month()))
 }
 

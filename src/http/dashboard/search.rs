@@ -31,7 +31,7 @@ pub(super) async fn find(reading: &mut Reading, id: &str) -> Result<Found, Probl
         return Ok(Found::At(links::organization(id)));
     }
     if let Some(project) = known(reading.project(id).await)? {
-        return Ok(Found::At(format!("{}#projects", links::account(&project.account_id))));
+        return Ok(Found::At(links::project(&project.project_id)));
     }
     // An id that begins so comes right after it. What can't be the beginning of an id is no question to the ledger.
     if id.is_empty() || !id.chars().all(|c| c.is_ascii_graphic()) {
@@ -44,7 +44,7 @@ pub(super) async fn find(reading: &mut Reading, id: &str) -> Result<Found, Probl
 }
 
 /// What was found, or nothing where nothing is known of it.
-fn known<T>(asked: Result<T, ReadError>) -> Result<Option<T>, Problem> {
+pub(super) fn known<T>(asked: Result<T, ReadError>) -> Result<Option<T>, Problem> {
     match asked {
         Ok(found) => Ok(Some(found)),
         Err(ReadError::Unknown { .. }) => Ok(None),

@@ -4,33 +4,35 @@ use maud::{Markup, html};
 
 use super::facts::kind_of;
 use super::layout::Page;
-use super::links;
+use super::names::{self, Subject};
 use super::reports::{statement_form, this_month};
+use super::table::{Column, table as table_of};
+use super::wall::WallClock;
 use super::words::{counted, named, number, said};
-use crate::clock;
 use crate::http::problem::Problem;
 use crate::ledger::notice::ShownBalance;
-use crate::report::{Flow, Month, MonthState, Reading, Statement};
+use crate::report::{Flow, Month, MonthState, ProjectUsage, Reading, Statement};
 
 /// The page; of the present month where none is named.
 pub(super) async fn page(reading: &mut Reading, id: &str, asked: &str) -> Result<Page, Problem> {
     let account = reading.account(id).await?;
+    let subject = Subject::read(reading, &account).await?;
+    let wall = WallClock::read(reading).await?;
     let asked = match asked.trim() {
-        "" => this_month(clock::now()),
+        "" => this_month(&wall),
         month => month.to_owned(),
     };
     let (statement, wrong) = match asked.parse::<Month>() {
         Ok(month) => (Some(reading.statement(id, month).await?), None),
         Err(wrong) => (None, Some(wrong.to_string())),
     };
-    let name = account.name.as_deref().unwrap_or(id);
     let body = html! {
-        nav.path aria-label="Where this is" { a href=(links::account(id)) { (said(name)) } }
+        (subject.path_below())
         h1 { "Statement" @if statement.is_some() { " of " (asked) } }
         (statement_form(id, &asked, wrong.as_deref()))
         @if let Some(statement) = &statement { (shown(statement)) }
     };
-    Ok(Page::live(format!("Statement of {asked}"), body))
+    Ok(Page::live(format!("Statement of {asked}"), body, wall))
 }
 
 fn shown(statement: &Statement) -> Markup {
@@ -89,11 +91,8 @@ fn apart(balance: &ShownBalance) -> String {
 /// The largest projects, all others in one line, and what was for no project.
 fn by_project(statement: &Statement) -> Vec<(Markup, Flow)> {
     let projects = &statement.projects;
-    let mut rows: Vec<_> = projects
-        .largest
-        .iter()
-        .map(|project| (named(project.name.as_deref(), project.project_id.as_str()), project.flow))
-        .collect();
+    let mut rows: Vec<_> =
+        projects.largest.iter().map(|project| (named_project(project), project.flow)).collect();
     if projects.others.projects > 0 {
         rows.push((html! { (counted(projects.others.projects, "other project")) }, projects.others.flow));
     }
@@ -101,22 +100,24 @@ fn by_project(statement: &Statement) -> Vec<(Markup, Flow)> {
     rows
 }
 
+/// A project; the way to it, unless it has gone to another account since.
+fn named_project(project: &ProjectUsage) -> Markup {
+    match project.status {
+        Some(_) => names::project(project.project_id.as_str(), project.name.as_deref()),
+        None => named(project.name.as_deref(), project.project_id.as_str()),
+    }
+}
+
 fn table(caption: &str, first: &str, rows: Vec<(Markup, Flow)>) -> Markup {
-    html! {
-        div.scroll tabindex="0" role="region" aria-label=(caption) {
-            table {
-                caption.hidden { (caption) }
-                thead { tr { th scope="col" { (first) } th.number scope="col" { "Credited" } th.number scope="col" { "Debited" } } }
-                tbody {
-                    @for (name, flow) in rows {
-                        tr {
-                            th scope="row" { (name) }
-                            td.number { (number(flow.credited.0)) }
-                            td.number { (number(flow.debited.0)) }
-                        }
-                    }
-                }
+    let columns = [Column::Text(first), Column::Number("Credited"), Column::Number("Debited")];
+    let rows = html! {
+        @for (name, flow) in rows {
+            tr {
+                th scope="row" { (name) }
+                td.number { (number(flow.credited.0)) }
+                td.number { (number(flow.debited.0)) }
             }
         }
-    }
+    };
+    table_of(caption, caption, &columns, &rows)
 }

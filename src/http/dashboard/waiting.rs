@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::links;
-use super::words::{age, counted, named, number, said, word};
-use crate::ledger::moment::Timestamp;
+use super::wall::WallClock;
+use super::words::{counted, number, said, word};
+use super::{links, names};
 use crate::ledger::notice::{Aside, Holder, Obstacle, Shortfall};
 use crate::report::{ClaimRow, QueueReport, UnblockingRow};
 
@@ -12,51 +12,42 @@ use crate::report::{ClaimRow, QueueReport, UnblockingRow};
 const PROJECTS_NAMED: usize = 3;
 
 /// A queue's claims, first come first. `own` is the account whose page it is: others are named.
-pub(super) fn claims(queue: &QueueReport, own: &str, now: Timestamp) -> Markup {
+pub(super) fn claims(queue: &QueueReport, own: &str, wall: &WallClock) -> Markup {
     let untold = queue.queued.projects - i64::try_from(queue.claims.len()).unwrap_or(i64::MAX);
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Projects that wait" {
-            table {
-                caption.hidden { "Projects that wait for credits, first come first" }
-                thead {
-                    tr {
-                        th.number scope="col" { "Place" }
-                        th scope="col" { "Project" }
-                        th.number scope="col" { "Waits for" }
-                        th scope="col" { "Unblocked by" }
-                    }
-                }
-                tbody {
-                    @for claim in &queue.claims { (row(claim, own, now)) }
-                }
-            }
-        }
+        p.aside { "First come, first served; beside each, what would unblock it." }
+        ol.claims { @for claim in &queue.claims { (row(claim, own, wall)) } }
         @if untold > 0 { p.aside { "and " (counted(untold, "project")) " more behind them." } }
     }
 }
 
-fn row(claim: &ClaimRow, own: &str, now: Timestamp) -> Markup {
+fn row(claim: &ClaimRow, own: &str, wall: &WallClock) -> Markup {
     html! {
-        tr {
-            td.number { (number(claim.position)) }
-            th scope="row" {
-                (named(claim.name.as_deref(), claim.project_id.as_str()))
+        li {
+            span.place { span.hidden { "Place " } (number(claim.position)) }
+            div {
+                (names::project(claim.project_id.as_str(), claim.name.as_deref()))
                 span.aside {
                     @if claim.account_id.as_str() != own {
-                        a href=(links::account(claim.account_id.as_str())) { (claim.account_id) } ", "
+                        a href=(links::account(claim.account_id.as_str())) { (claim.account_id) } " "
                     }
-                    "waits " (age(claim.waiting_since, now))
+                    "waits " (wall.age(claim.waiting_since))
                 }
             }
-            td.number {
-                (number(claim.credits.0))
+            div.wants {
+                "for " strong { (number(claim.credits.0)) }
                 @if claim.held.is_positive() { span.aside { "beyond " (number(claim.held.0)) " held" } }
             }
-            td {
-                @if let Some(by) = &claim.unblocking { (unblocking(by)) } @else { "What waits ahead of it" }
-                span.aside { (obstacle(claim.aside.as_ref(), claim.shortfall.as_ref())) }
-            }
+            div.by { (way_out(claim)) }
         }
+    }
+}
+
+/// What would unblock a claim, and what stands in its way.
+pub(super) fn way_out(claim: &ClaimRow) -> Markup {
+    html! {
+        p { @if let Some(by) = &claim.unblocking { (unblocking(by)) } @else { "What waits ahead of it" } "." }
+        p.aside { (obstacle(claim.aside.as_ref(), claim.shortfall.as_ref())) }
     }
 }
 
@@ -115,9 +106,11 @@ fn settling(projects: &[Holder], of_others: usize, credits: i64) -> Markup {
 
 fn project(holder: &Holder) -> Markup {
     html! {
-        @match &holder.name {
-            Some(name) => (said(name)),
-            None => span.id { (holder.project_id) }
+        a href=(links::project(holder.project_id.as_str())) {
+            @match &holder.name {
+                Some(name) => (said(name)),
+                None => span.id { (holder.project_id) }
+            }
         }
         @if let Some(status) = &holder.status { " (" (word(status)) ")" }
     }

@@ -1,9 +1,10 @@
-//! Numbers, times and strangers' texts as people read them.
+//! Numbers and strangers' texts as people read them.
 
 use maud::{Markup, html};
 use sha2::{Digest, Sha256};
 
-use crate::ledger::moment::Timestamp;
+/// What fits a phone in large digits.
+const LARGE_CHARS: usize = 11;
 
 /// A number with its thousands apart, and a minus sign that is told from a dash.
 pub(super) fn number(value: i64) -> String {
@@ -16,6 +17,11 @@ pub(super) fn number(value: i64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// The class of a number that stands large: the longest take less room a digit.
+pub(super) fn size(value: i64) -> Option<&'static str> {
+    (number(value).chars().count() > LARGE_CHARS).then_some("long")
 }
 
 /// A number of things: `1 project`, `2 projects`.
@@ -59,48 +65,6 @@ pub(super) fn word(text: &str) -> String {
     plain(text).replace('_', " ")
 }
 
-/// A point in time, to the minute, in UTC.
-pub(super) fn time(at: Timestamp) -> Markup {
-    let utc = at.to_offset_date_time();
-    let (date, clock) = (utc.date(), utc.time());
-    let shown = format!("{date} {:02}:{:02} UTC", clock.hour(), clock.minute());
-    html! { time datetime=(at) { (shown) } }
-}
-
-/// The day of a point in time, in UTC.
-pub(super) fn day(at: Timestamp) -> Markup {
-    html! { time datetime=(at) { (at.to_offset_date_time().date()) } }
-}
-
-/// How long ago something was, in the largest unit that fits; the moment itself where one asks.
-pub(super) fn age(since: Timestamp, now: Timestamp) -> Markup {
-    html! { time datetime=(since) title=(since) { (stretch(since, now)) } }
-}
-
-fn stretch(since: Timestamp, now: Timestamp) -> String {
-    const MINUTE: i64 = 60;
-    const HOUR: i64 = 60 * MINUTE;
-    const DAY: i64 = 24 * HOUR;
-    let seconds = (now - since).0.max(0) / 1_000_000;
-    match seconds {
-        0..MINUTE => "less than a minute".to_owned(),
-        MINUTE..HOUR => counted(seconds / MINUTE, "minute"),
-        HOUR..DAY => counted(seconds / HOUR, "hour"),
-        _ => counted(seconds / DAY, "day"),
-    }
-}
-
-/// How far off something is.
-pub(super) fn until(at: Timestamp, now: Timestamp) -> Markup {
-    html! {
-        @if at > now {
-            "in " time datetime=(at) title=(at) { (stretch(now, at)) }
-        } @else {
-            time datetime=(at) title=(at) { "now" }
-        }
-    }
-}
-
 /// Somebody to turn to. Where an address of mail is in it, writing to it is a press away.
 pub(super) fn contact(text: &str) -> Markup {
     let address = text.rsplit_once('<').map_or(text, |(_, rest)| rest).trim_end_matches('>').trim();
@@ -132,10 +96,6 @@ pub(super) fn fingerprint(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn at(text: &str) -> Timestamp {
-        Timestamp::parse(text).unwrap()
-    }
-
     #[test]
     fn thousands_are_apart_and_a_debt_has_its_sign() {
         let shown: Vec<_> = [0, 7, 999, 1000, -12_345, 1_000_000].into_iter().map(number).collect();
@@ -147,16 +107,6 @@ mod tests {
     fn a_strangers_text_is_escaped_and_cannot_turn_the_line() {
         let shown = said("<b>\u{202E}evil\u{0007}\u{200B}</b> ü עברית").into_string();
         assert_eq!(shown, "<bdi>&lt;b&gt;\u{FFFD}evil\u{FFFD}\u{FFFD}&lt;/b&gt; ü עברית</bdi>");
-    }
-
-    #[test]
-    fn an_age_is_told_in_the_largest_unit_that_fits() {
-        let now = at("2026-03-10T12:00:00Z");
-        let ages =
-            ["2026-03-10T11:59:30Z", "2026-03-10T11:58:59Z", "2026-03-10T10:00:00Z", "2026-03-01T00:00:00Z"];
-        let shown: Vec<_> = ages.iter().map(|since| stretch(at(since), now)).collect();
-        assert_eq!(shown, ["less than a minute", "1 minute", "2 hours", "9 days"]);
-        assert_eq!(stretch(now, at("2026-03-01T00:00:00Z")), "less than a minute", "clocks may differ");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use super::super::StoreError;
 use super::super::history::Stretch;
 use crate::ledger::credits::Credits;
-use crate::ledger::ids::AccountId;
+use crate::ledger::ids::{AccountId, ProjectId};
 use crate::ledger::moment::Timestamp;
 
 /// Assets of one type.
@@ -29,6 +29,13 @@ struct AssetColumns {
     quantity: i64,
     in_projects: i64,
     charged: i64,
+}
+
+impl From<AssetColumns> for AssetFigures {
+    fn from(row: AssetColumns) -> Self {
+        let AssetColumns { asset_type, messages, quantity, in_projects, charged } = row;
+        Self { asset_type, messages, quantity, in_projects, charged: Credits(charged) }
+    }
 }
 
 /// A charge is booked along the account's chain with one number after the other, so that a pool's entry is the one
@@ -82,12 +89,23 @@ pub(super) async fn usage_assets(
             rows.fetch_all(connection).await?
         }
     };
-    let figures = rows.into_iter().map(|row| AssetFigures {
-        asset_type: row.asset_type,
-        messages: row.messages,
-        quantity: row.quantity,
-        in_projects: row.in_projects,
-        charged: Credits(row.charged),
-    });
-    Ok(figures.collect())
+    Ok(rows.into_iter().map(AssetFigures::from).collect())
+}
+
+/// Those of one project, told by the account that they were made for.
+pub(super) async fn project_assets(
+    connection: &mut PgConnection,
+    account: &AccountId,
+    project: &ProjectId,
+) -> Result<Vec<AssetFigures>, StoreError> {
+    let rows = sqlx::query_as!(
+        AssetColumns,
+        r#"select asset_type, count(*) as "messages!", sum(quantity)::bigint as "quantity!",
+                  sum(quantity)::bigint as "in_projects!", coalesce(sum(credits), 0)::bigint as "charged!"
+             from asset where account_id = $1 and project_id = $2
+            group by asset_type order by asset_type collate "C""#,
+        account.as_str(),
+        project.as_str(),
+    );
+    Ok(rows.fetch_all(connection).await?.into_iter().map(AssetFigures::from).collect())
 }

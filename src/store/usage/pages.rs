@@ -165,6 +165,39 @@ pub(super) async fn usage_entries(
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
+/// Entries by their numbers. The project is told by its name and status where it is still the account's, as in an
+/// account's own entries.
+pub(super) async fn entries_numbered(
+    connection: &mut PgConnection,
+    numbers: &[i64],
+    zone: &str,
+) -> Result<Vec<UsageEntry>, StoreError> {
+    let rows = sqlx::query_as!(
+        EntryColumns,
+        r#"select log_number, sequence, at, (at at time zone $2)::date as "day!", organization_id, kind,
+                  from_side, to_side, credits, total, held, consumed, project_id,
+                  project.name as "project_name?", project.status as "project_status?",
+                  null::text as "asset_type?", null::bigint as "quantity?", reason, actor, cause_source,
+                  cause_id, cause_type
+             from entry
+             left join lateral (select name, status from project
+                                 where project.project_id = entry.project_id
+                                   and (account_id = entry.account_id
+                                        or entry.account_id = (select 'pool:' || member.organization_id
+                                                                 from account member
+                                                                where member.account_id = project.account_id
+                                                                  and member.kind <> 'standalone'))
+                                 limit 1) project on true
+            where log_number = any($1)
+            order by log_number"#,
+        numbers,
+        zone,
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
 /// Adds up the whole stretch for each page. An index that would spare that would be paid for by every booking.
 pub(super) async fn usage_projects(
     connection: &mut PgConnection,

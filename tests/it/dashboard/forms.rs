@@ -55,7 +55,7 @@ fn what_is_looked_for_is_found_by_its_id_and_else_offered_by_how_it_begins() {
     assert_eq!(found("agency%2Ffilm"), "/accounts/agency%2Ffilm");
     assert_eq!(found("agency"), "/organizations/agency");
     assert_eq!(found("+studio+"), "/accounts/studio");
-    assert_eq!(found("P-1"), "/accounts/agency%2Ffilm#projects");
+    assert_eq!(found("P-1"), "/projects/P-1");
     assert!(shown(&daemon, "/search?id=stu").contains("/accounts/studio"));
     for nothing in ["nobody", "%00", "%3Cb%3E", ""] {
         let page = page(&daemon, &format!("/search?id={nothing}"));

@@ -3,7 +3,9 @@
 mod forms;
 mod live;
 mod pages;
+mod projects;
 mod scopes;
+mod times;
 
 use std::sync::OnceLock;
 

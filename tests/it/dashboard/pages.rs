@@ -21,6 +21,11 @@ fn the_overview_tells_what_needs_somebody_and_leads_to_everything() {
     assert!(accounts.contains("/accounts/studio") && !accounts.contains("agency"), "{accounts}");
     let stops = overview.section("waiting");
     assert!(stops.contains("/accounts/pool%3Aagency") && stops.contains("by 2 credits"), "{stops}");
+    assert_eq!(stops.matches("Pool of Agency &lt;b&gt;").count(), 1, "{stops}");
+    assert!(
+        stops.contains("1 project for 8 credits") && stops.contains("Agency Film</bdi></a> 1 for 8"),
+        "{stops}"
+    );
     assert!(overview.section("alerts").contains("Work waits for credits"));
     assert!(overview.section("parked").contains("No message is parked."));
 }
@@ -68,6 +73,8 @@ fn an_accounts_page_tells_what_is_left_what_waits_and_whom_to_turn_to() {
     let waiting = account.section("waiting");
     assert!(waiting.contains("P-2") && waiting.contains("Finalizing"), "{waiting}");
     assert!(account.section("entries").contains("Hold"));
+    let pool = shown(&daemon, "/accounts/pool%3Aagency");
+    assert!(pool.contains("<h1><bdi>Pool of Agency &lt;b&gt;</bdi></h1>"), "{pool}");
     assert!(account.section("assets").contains("Projects briefed"));
     assert!(account.section("reports").contains("action=\"/v1/accounts/agency%2Ffilm/usage.csv\""));
     let figures = account.section("history");
@@ -80,7 +87,9 @@ fn an_accounts_page_tells_what_is_left_what_waits_and_whom_to_turn_to() {
 fn what_strangers_wrote_stays_text() {
     let world = World::new();
     let daemon = agency(&world);
-    for path in ["/", "/accounts/agency%2Ffilm", "/organizations/agency", "/accounts/pool%3Aagency"] {
+    let paths =
+        ["/", "/accounts/agency%2Ffilm", "/organizations/agency", "/accounts/pool%3Aagency", "/projects/P-1"];
+    for path in paths {
         let page = shown(&daemon, path);
         assert!(
             !page.contains("<script>") && !page.contains("\u{202E}") && !page.contains("<b>"),
@@ -167,6 +176,8 @@ fn every_page_has_one_heading_a_way_past_the_menu_and_a_strict_policy() {
         "/accounts/studio",
         "/accounts/studio/quote?credits=3",
         "/accounts/studio/statement",
+        "/projects/P-1",
+        "/projects/P-2",
         "/search?id=nobody",
         "/nowhere",
         "/accounts/nobody",
@@ -205,7 +216,14 @@ fn the_files_that_pages_are_made_with_are_served_and_known_again() {
 fn what_is_not_there_is_a_page_for_people_and_a_problem_for_programs() {
     let world = World::new();
     let daemon = world.daemon();
-    for path in ["/accounts/nobody", "/organizations/nobody", "/accounts/%00", "/accounts/%FF", "/nowhere"] {
+    for path in [
+        "/accounts/nobody",
+        "/organizations/nobody",
+        "/projects/none",
+        "/accounts/%00",
+        "/accounts/%FF",
+        "/projects/%FF",
+    ] {
         let page = page(&daemon, path);
         assert_eq!(page.status, StatusCode::NOT_FOUND, "{path}");
         assert!(page.text.contains("<h1>Not found</h1>"), "{path}: {}", page.text);

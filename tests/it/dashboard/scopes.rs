@@ -2,8 +2,8 @@
 
 use reqwest::StatusCode;
 
-use super::{Page, agency, page, page_with};
-use crate::support::{Daemon, World};
+use super::{PAGE, Page, agency, client, page, page_with, read};
+use crate::support::{Daemon, Message, World, blocking};
 
 /// A token of a scope, in the world's file of tokens.
 fn token(world: &World, scope: &str, name: &str) -> String {
@@ -48,6 +48,60 @@ fn who_sees_a_part_begins_at_its_page_and_finds_no_other() {
 }
 
 #[test]
+fn a_projects_page_tells_of_no_account_that_is_not_to_be_seen() {
+    let (world, daemon, organization, account) = guarded();
+    let file = world.file("tokens.toml");
+    let pool = token(&world, "account:pool:agency", "pool");
+    daemon.signal(rustix::process::Signal::HUP);
+    daemon.wait_for_log("the tokens were read again");
+    let moved = |id: &str, to: &str, revision: i64| Message::project(id, "P-7", to, revision, "started", 1);
+    world.publish(&[
+        moved("m1", "studio", 1),
+        Message::grant("more", "studio", 9),
+        moved("m2", "agency/film", 2),
+    ]);
+    world.wait_for_messages(&["m1", "more", "m2"]);
+    assert!(file.exists());
+    let of_organization = seen_with(&daemon, &organization, "/projects/P-7");
+    assert_eq!(of_organization.status, StatusCode::OK);
+    assert!(!of_organization.text.contains("studio"), "{}", of_organization.text);
+    let of_pool = seen_with(&daemon, &pool, "/projects/P-1");
+    assert_eq!(of_pool.status, StatusCode::OK);
+    assert!(
+        !of_pool.text.contains("/accounts/agency%2Ffilm") && of_pool.text.contains("/accounts/pool%3Aagency")
+    );
+    assert_eq!(seen_with(&daemon, &account, "/projects/P-7").status, StatusCode::NOT_FOUND);
+}
+
+#[test]
+fn who_is_kept_out_at_the_gate_is_told_so_on_a_page_and_a_program_in_its_way() {
+    let world = World::new();
+    let daemon = world.daemon();
+    let misdirected = page_with(&daemon, "/", &[("host", "evil.example")]);
+    assert_eq!(misdirected.status, StatusCode::MISDIRECTED_REQUEST);
+    assert!(misdirected.text.contains("<h1>Not under this name</h1>"), "{}", misdirected.text);
+    assert!(!misdirected.text.contains("<nav"), "nobody is let in: {}", misdirected.text);
+    let program = page_with(&daemon, "/v1/accounts", &[("host", "evil.example"), ("accept", "*/*")]);
+    assert_eq!(program.header("content-type"), "application/problem+json");
+    let post = |path: &str, accept: &str| {
+        let asked = client().post(format!("{}{path}", daemon.http_address()));
+        let asked = asked.header("sec-fetch-site", "cross-site").header("accept", accept);
+        blocking(async { read(asked.send().await.unwrap()).await })
+    };
+    for path in ["/login", "/logout", "/v1/accounts/studio/quote"] {
+        let foreign = post(path, PAGE);
+        assert_eq!(foreign.status, StatusCode::FORBIDDEN, "{path}");
+        assert!(foreign.text.contains("<h1>Asked by another site</h1>"), "{path}: {}", foreign.text);
+        assert!(foreign.text.contains("open the page here instead."), "{path}: {}", foreign.text);
+        assert_eq!(
+            post(path, "application/json").header("content-type"),
+            "application/problem+json",
+            "{path}"
+        );
+    }
+}
+
+#[test]
 fn who_has_not_signed_in_is_led_to_the_login_and_may_have_its_look() {
     let (_world, daemon, ..) = guarded();
     assert_eq!(page(&daemon, "/accounts/studio").location(), "/login?next=/accounts/studio");
@@ -65,6 +119,10 @@ fn who_has_not_signed_in_is_led_to_the_login_and_may_have_its_look() {
         login.text.contains("role=\"alert\"") && login.text.contains("type=\"password\""),
         "{}",
         login.text
+    );
+    assert!(
+        login.text.contains("autocomplete=\"username\"")
+            && login.text.contains("autocomplete=\"current-password\"")
     );
     for file in ["/style.css", "/favicon.svg"] {
         assert_eq!(page(&daemon, file).status, StatusCode::OK);

@@ -194,3 +194,53 @@ fn what_a_query_may_not_say_is_refused_by_name() {
     http.post("/v1/accounts/pool:acme/quote", &json!({ "credits": 1 })).problem(422);
     assert_eq!(in_path("a/b"), "a%2Fb");
 }
+
+#[test]
+fn a_projects_entries_lead_to_what_it_holds_on_each_account_whichever_end_they_are_read_from() {
+    let world = World::new();
+    let daemon = world.daemon();
+    book_members(&world, 2);
+    let amended = |id: &str, account: &str, revision: i64, credits: i64| {
+        let data = json!({ "project_id": "project/000", "account_id": account, "revision": revision, "credits": credits });
+        message(id, "project.amended.v1", &data)
+    };
+    world.publish(&[
+        amended("grows", "member-000", 2, 98),
+        amended("shrinks", "member-000", 3, 40),
+        // To the other one, where four are left beside the project that runs there: it waits.
+        amended("moves", "member-001", 4, 40),
+        amended("fits", "member-001", 5, 4),
+    ]);
+    world.wait_for_messages(&["fits"]);
+    let http = Asker::of(&daemon);
+    let path = "/v1/projects/project%2F000/entries";
+    let all = http.json(path)["items"].as_array().unwrap().clone();
+    let told: Vec<_> = all
+        .iter()
+        .map(|entry| {
+            (text(&entry["account_id"]), text(&entry["kind"]), entry["project_held"].as_i64().unwrap())
+        })
+        .collect();
+    let on = |account: &str| -> Vec<_> {
+        told.iter().filter(|(of, ..)| of == account).map(|(_, kind, held)| (kind.as_str(), *held)).collect()
+    };
+    let left = [("hold", 96), ("hold", 98), ("release", 40), ("release", 0)];
+    assert_eq!(on("member-000"), left, "{told:?}");
+    assert_eq!(on("member-001"), [("hold", 4)], "{told:?}");
+    assert_eq!(
+        on("pool:acme"),
+        [&left[..], &[("hold", 4)]].concat(),
+        "each is booked on the pool too: {told:?}"
+    );
+    assert_eq!(walk(&http, path, "log_number", 1), walk(&http, path, "log_number", 1000));
+    let mut newest = Vec::new();
+    let mut after = String::new();
+    loop {
+        let page = http.json(&format!("{path}?order=newest&limit=3{after}"));
+        newest.extend(page["items"].as_array().unwrap().clone());
+        let Some(next) = page["next"].as_str() else { break };
+        after = format!("&after={next}");
+    }
+    newest.reverse();
+    assert_eq!(newest, all);
+}
