@@ -115,7 +115,7 @@ pub fn remove(path: &Path, name: &TokenName) -> Result<TokenEntry, EditError> {
 fn locked(path: &Path) -> Result<Option<File>, EditError> {
     let unreadable = |error| file::unreadable(path, &error);
     loop {
-        let file = match File::open(path) {
+        let file = match file::open(path) {
             Ok(file) => file,
             // Neither there nor free to be made.
             Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => {
@@ -289,6 +289,22 @@ mod tests {
         fs::write(&path, &quoted).unwrap();
         assert!(matches!(remove(&path, &"a".parse().unwrap()), Err(EditError::ByHand { .. })));
         assert_eq!(fs::read_to_string(&path).unwrap(), quoted);
+    }
+
+    #[test]
+    fn a_file_of_another_systems_editor_is_changed_like_any_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tokens.toml");
+        let text = [entry("a"), entry("b")].map(|entry| entry_text(&entry)).concat().replace('\n', "\r\n");
+        fs::write(&path, &text).unwrap();
+        add(&path, &entry("c")).unwrap();
+        remove(&path, &"b".parse().unwrap()).unwrap();
+        assert_eq!(names(&path), ["a", "c"]);
+        // With a byte order mark the first head isn't found, and nothing else may be taken for it.
+        fs::write(&path, format!("\u{feff}{text}")).unwrap();
+        assert!(matches!(remove(&path, &"a".parse().unwrap()), Err(EditError::ByHand { .. })));
+        add(&path, &entry("c")).unwrap();
+        assert_eq!(names(&path), ["a", "b", "c"]);
     }
 
     #[test]

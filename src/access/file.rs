@@ -6,7 +6,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::ops::Range;
 use std::os::unix::fs::PermissionsExt;
@@ -72,8 +72,16 @@ struct Flaw {
 
 /// Reads the file at `path`.
 pub fn read(path: &Path) -> Result<TokenSet, TokenFileError> {
-    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    let file = open(path).map_err(|error| unreadable(path, &error))?;
     Ok(read_open(path, &file)?.1)
+}
+
+/// Opens the file at `path`. Opening a pipe would wait for somebody to write to it, and the daemon with it.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no ordinary file"));
+    }
+    File::open(path)
 }
 
 /// The text and the tokens of the file at `path`, which is open as `file`.
@@ -105,6 +113,12 @@ pub(super) fn unreadable(path: &Path, error: &io::Error) -> TokenFileError {
         io::ErrorKind::NotFound => {
             let remedy = format!("`creditd token new --scope all --file {}` makes it", path.display());
             format!("isn't there; {remedy}")
+        }
+        io::ErrorKind::PermissionDenied => {
+            let remedy = format!("`chmod 644 {}` lets everyone, and it holds no secret", path.display());
+            format!(
+                "can't be read by this user; {remedy}. Every directory above it must let the user through"
+            )
         }
         _ => format!("can't be read: {error}"),
     };
@@ -184,7 +198,7 @@ pub fn entry_text(entry: &TokenEntry) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{self, Permissions};
+    use std::fs::Permissions;
 
     use super::*;
     use crate::access::Token;
@@ -276,6 +290,32 @@ mod tests {
     }
 
     #[test]
+    fn what_other_systems_editors_leave_in_a_file_does_no_harm() {
+        let text = format!("[[token]]\nname = \"a\"\nscope = \"all\"\nsha256 = \"{HASH}\"\n");
+        let read = read_text(&text).unwrap();
+        assert_eq!(read_text(&text.replace('\n', "\r\n")).unwrap(), read, "line ends");
+        assert_eq!(read_text(&format!("\u{feff}{text}")).unwrap(), read, "a byte order mark");
+        assert!(read_text(&text.replace('\n', "\r")).is_err());
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tokens.toml");
+        fs::write(&path, text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>()).unwrap();
+        assert!(super::read(&path).is_err(), "UTF-16");
+    }
+
+    #[test]
+    fn a_file_that_is_cut_off_within_a_token_is_refused() {
+        let [a, b] = ["a", "b"].map(|name| {
+            let hash = Token::draw().unwrap().hash();
+            format!("[[token]]\nname = \"{name}\"\nscope = \"all\"\nsha256 = \"{hash}\"\n")
+        });
+        let whole = format!("{a}{b}");
+        for end in a.len() + 1..whole.len() - 1 {
+            assert!(read_text(&whole[..end]).is_err(), "{}", &whole[..end]);
+        }
+        assert_eq!(read_text(&whole).unwrap().entries().len(), 2);
+    }
+
+    #[test]
     fn a_token_in_the_file_is_refused_and_not_shown() {
         let token = Token::draw().unwrap();
         let (secret, digits) = (token.expose(), &token.expose()[PREFIX.len()..]);
@@ -312,7 +352,9 @@ mod tests {
         let absent = read(Path::new("/nonexistent/tokens.toml")).unwrap_err().to_string();
         assert!(absent.starts_with("the file of tokens /nonexistent/tokens.toml isn't there; "), "{absent}");
         let directory = read(Path::new("/")).unwrap_err().to_string();
-        assert!(directory.starts_with("the file of tokens / can't be read: "), "{directory}");
+        assert_eq!(directory, "the file of tokens / can't be read: it is no ordinary file");
+        let denied = unreadable(Path::new("/t.toml"), &io::ErrorKind::PermissionDenied.into()).to_string();
+        assert!(denied.contains("by this user; `chmod 644 /t.toml` lets everyone"), "{denied}");
         let large = "#".repeat(1024 * 1024 + 1);
         assert!(read_text(&large).unwrap_err().contains("larger than 1048576 bytes"));
     }

@@ -53,10 +53,23 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; scr
 
 /// Why the port can't be served.
 #[derive(Debug, thiserror::Error)]
-#[error("http.listen: {address} can't be listened on: {error}; is another daemon there already?")]
+#[error("http.listen: {address} can't be listened on: {error}; {remedy}", remedy = remedy(error))]
 pub struct ServerError {
     address: SocketAddr,
     error: io::Error,
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "is another daemon there already?",
+        io::ErrorKind::AddrNotAvailable => {
+            "it must be an address of this machine, or 0.0.0.0 or [::] for all"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 are for the privileged: take a higher one, and let a proxy have that"
+        }
+        _ => "another address or port may do",
+    }
 }
 
 /// Listens on `address`.

@@ -199,7 +199,7 @@ async fn a_connection_or_channel_that_the_broker_ends_ends_the_consumer_with_its
 
 #[tokio::test]
 async fn a_broker_that_falls_silent_is_noticed_by_its_missing_heartbeats() {
-    let (settings, proxy) = through_a_proxy("?heartbeat=1").await;
+    let (settings, proxy) = through_a_proxy("?heartbeat=4").await;
     let mut consumer = Consumer::connect(&settings).await.unwrap();
     proxy.set(Network::Silent);
     let error = in_time(consumer.deliveries.next()).await.unwrap_err();

@@ -326,7 +326,10 @@ fn what_is_still_not_known_is_offered_once_and_what_comes_behind_it_too() {
     wait_until("all are parked anew", || {
         world.parked().iter().all(|row| row["reason"] == "account_unknown" && row["due"] == false)
     });
-    assert_eq!(daemon.count_in_log("offered parked messages again"), 3, "{}", daemon.log());
+    // What is said of a commit is said after it.
+    let offers = || daemon.count_in_log("offered parked messages again");
+    wait_until("the last offer is told of", || offers() >= 3);
+    assert_eq!(offers(), 3, "{}", daemon.log());
     assert!(daemon.stop().success());
 }
 

@@ -24,10 +24,11 @@ fn a_daemon_killed_at_random_moments_loses_nothing_and_does_nothing_twice() {
     assert!(world.daemon().stop().success(), "the queue is made");
 
     for slice in workload.stream.chunks(workload.stream.len().div_ceil(KILLS)) {
+        let random_moment = a_random_moment(&world, &mut random);
         let mut daemon = world.start_daemon("daemon");
         thread::scope(|scope| {
             scope.spawn(|| world.publish_through_trouble(slice));
-            wait_for_a_random_moment(&world, &mut random);
+            random_moment();
             daemon.kill();
         });
         // As if its seven seconds were over, so that the next relay is killed at work too.
@@ -41,24 +42,31 @@ fn a_daemon_killed_at_random_moments_loses_nothing_and_does_nothing_twice() {
     assert!(daemon.stop().success());
 }
 
-/// In the midst of starting, of applying or of publishing.
-fn wait_for_a_random_moment(world: &World, random: &mut fastrand::Rng) {
-    match random.u8(..3) {
-        0 => thread::sleep(Duration::from_millis(random.u64(..300))),
-        1 => wait_for_commits(world, random.i64(1..6)),
-        _ => wait_for_growth(world, "select published from creditd.relay", random.i64(1..4)),
-    }
+/// In the midst of starting, of applying or of publishing. Returns what waits for it.
+fn a_random_moment<'a>(world: &'a World, random: &mut fastrand::Rng) -> impl FnOnce() + use<'a> {
+    let reached: Box<dyn FnOnce() + 'a> = match random.u8(..3) {
+        0 => {
+            let starting = Duration::from_millis(random.u64(..300));
+            Box::new(move || thread::sleep(starting))
+        }
+        1 => Box::new(growth(world, COMMITS, random.i64(1..6))),
+        _ => Box::new(growth(world, "select published from creditd.relay", random.i64(1..4))),
+    };
     // What was waited for has just been done; the next of it is to be caught at any point.
-    thread::sleep(Duration::from_millis(random.u64(..15)));
+    let pause = Duration::from_millis(random.u64(..15));
+    move || {
+        reached();
+        thread::sleep(pause);
+    }
 }
 
-fn wait_for_commits(world: &World, count: i64) {
-    wait_for_growth(world, "select version from creditd.ledger", count);
-}
+const COMMITS: &str = "select version from creditd.ledger";
 
-fn wait_for_growth(world: &World, query: &'static str, count: i64) {
+/// Returns what waits until the number has grown by so many from now on. Called before that begins: on a busy
+/// machine all could be done before the first look.
+fn growth<'a>(world: &'a World, query: &'static str, count: i64) -> impl FnOnce() + use<'a> {
     let before = world.number(query);
-    wait_until(&format!("{query}: {before} + {count}"), || world.number(query) >= before + count);
+    move || wait_until(&format!("{query}: {before} + {count}"), || world.number(query) >= before + count)
 }
 
 #[test]
@@ -76,22 +84,25 @@ fn servers_killed_under_load_are_waited_for_and_nothing_is_lost() {
     wait_until_the_queue_is_on_disk(&sandbox);
     let (first, second) = workload.stream.split_at(workload.stream.len() / 2);
 
+    let count = random.i64(1..20);
+    let [some_commits, some_more] = [count, count + 5].map(|count| growth(&world, COMMITS, count));
     thread::scope(|scope| {
         scope.spawn(|| world.publish_through_trouble(first));
-        wait_for_commits(&world, random.i64(1..20));
+        some_commits();
         sandbox.kill(ServerKind::Postgres).unwrap();
         daemon.wait_for_log("\"waiting\"");
         assert!(daemon.is_running());
         sandbox.start_again(ServerKind::Postgres).unwrap();
-        wait_for_commits(&world, 5);
+        some_more();
     });
+    let some_commits = growth(&world, COMMITS, random.i64(1..20));
     let failures = thread::scope(|scope| {
         // Upstream sends it all again and again, until it was in the midst of it when the broker died.
         let publishing = scope.spawn(|| {
             let failures = || world.publish_through_trouble(second);
             std::iter::repeat_with(failures).find(|failures| *failures > 0).unwrap()
         });
-        wait_for_commits(&world, random.i64(1..20));
+        some_commits();
         sandbox.kill(ServerKind::RabbitMq).unwrap();
         sandbox.start_again(ServerKind::RabbitMq).unwrap();
         publishing.join().unwrap()

@@ -86,11 +86,12 @@ fn servers_that_are_away_at_the_start_are_waited_for_and_told_of_once() {
     broker.proxy.set(Network::Cut);
     let mut daemon = world.start_daemon("daemon");
 
+    wait_until("it is told of", || complaints(&daemon) >= 1);
     database.wait_for_tries(4);
     assert_eq!(complaints(&daemon), 1, "{}", daemon.log());
     daemon.wait_for_log(r#""waiting","part":"ledger""#);
     database.proxy.set(Network::Up);
-    // By two loops.
+    wait_until("two loops tell of the broker", || complaints(&daemon) >= 3);
     broker.wait_for_tries(8);
     assert_eq!(complaints(&daemon), 3, "{}", daemon.log());
     for part in ["intake", "relay"] {
@@ -114,6 +115,7 @@ fn a_broker_that_refuses_the_password_is_told_of_loudly_and_once_and_tried_again
     let (user, _) = user.rsplit_once(':').unwrap();
     world.set("CREDITD__BROKER__URL", &format!("{user}:wrong@{host}"));
     let mut daemon = world.start_daemon("daemon");
+    wait_until("two loops tell of it", || complaints(&daemon) >= 2);
     broker.wait_for_tries(8);
     assert_eq!(complaints(&daemon), 2, "one of each loop: {}", daemon.log());
     assert_eq!(daemon.count_in_log("\"ERROR\""), 2);

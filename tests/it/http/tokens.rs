@@ -1,5 +1,8 @@
 //! Who is let in by a token, and where none is needed.
 
+use std::path::Path;
+use std::process::Command;
+
 use rustix::process::Signal;
 
 use super::asker::Asker;
@@ -57,14 +60,47 @@ fn a_token_counts_as_long_as_it_is_known_and_only_by_one_header() {
     give(&world, &["account", "open", "studio"]);
     assert_eq!(http.with(&late).json(ALL)["items"][0]["account_id"], "studio");
 
-    std::fs::write(&file, "[[token]]\nname = \"good\"\n").unwrap();
-    daemon.signal(Signal::HUP);
-    daemon.wait_for_log("the tokens from before stay");
-    assert_eq!(http.with(&good).get(ALL).status, 200);
     let log = daemon.log();
     for secret in [good, over, revoked, late] {
         assert!(!log.contains(&secret[..20]), "the log has a token: {log}");
     }
+}
+
+#[test]
+fn a_file_that_cannot_be_used_leaves_the_tokens_from_before_and_the_daemon_at_work() {
+    let mut world = World::new();
+    let (good, revoked) = (token(&world, "good", "all", &[]), token(&world, "revoked", "all", &[]));
+    let file = world.file("tokens.toml");
+    world.text(&["token", "revoke", "revoked", "--file", file.to_str().unwrap()]);
+    ask_for_tokens(&mut world);
+    let daemon = world.daemon();
+    let http = Asker::of(&daemon);
+    let spoilers: [fn(&Path); 5] = [
+        |file| std::fs::write(file, "[[token]]\nname = \"good\"\n").unwrap(),
+        |file| std::fs::remove_file(file).unwrap(),
+        |file| std::fs::create_dir(file).unwrap(),
+        |file| {
+            std::fs::remove_dir(file).unwrap();
+            assert!(Command::new("mkfifo").arg(file).status().unwrap().success());
+        },
+        |file| {
+            std::fs::remove_file(file).unwrap();
+            std::os::unix::fs::symlink("/dev/zero", file).unwrap();
+        },
+    ];
+    for (number, spoil) in (1..).zip(spoilers) {
+        spoil(&file);
+        daemon.signal(Signal::HUP);
+        wait_until("the file is refused", || daemon.count_in_log("the tokens from before stay") == number);
+        assert_eq!(http.with(&good).get(ALL).status, 200);
+        http.with(&revoked).get(ALL).problem(401);
+    }
+    std::fs::remove_file(&file).unwrap();
+    let late = token(&world, "late", "all", &[]);
+    daemon.signal(Signal::HUP);
+    daemon.wait_for_log("the tokens were read again");
+    http.with(&good).get(ALL).problem(401);
+    assert_eq!(http.with(&late).get(ALL).status, 200);
 }
 
 #[test]
@@ -148,6 +184,10 @@ fn a_port_beyond_this_machine_needs_tokens_and_one_that_is_taken_is_told_of() {
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains(&port) && said.contains("is another daemon there already?"), "{said}");
     drop(daemon);
+    // An address that documents are written with, and no machine has (RFC 5737).
+    world.set("CREDITD__HTTP__LISTEN", "192.0.2.1:0");
+    let (code, said) = refusal(&world, "foreign");
+    assert!(code == Some(1) && said.contains("it must be an address of this machine"), "{said}");
 
     world.set("CREDITD__HTTP__LISTEN", "off");
     let daemon = world.daemon_named("off");
