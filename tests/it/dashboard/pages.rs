@@ -22,7 +22,10 @@ fn the_overview_tells_what_needs_somebody_and_leads_to_everything() {
     let stops = overview.section("waiting");
     assert!(stops.contains("/accounts/pool%3Aagency") && stops.contains("by 2 credits"), "{stops}");
     assert_eq!(stops.matches("Pool of Agency &lt;b&gt;").count(), 1, "{stops}");
-    assert!(stops.contains("1 project for 8 credits") && stops.contains("Agency Film</bdi></a> 1 for 8"), "{stops}");
+    assert!(
+        stops.contains("1 project for 8 credits") && stops.contains("Agency Film</bdi></a> 1 for 8"),
+        "{stops}"
+    );
     assert!(overview.section("alerts").contains("Work waits for credits"));
     assert!(overview.section("parked").contains("No message is parked."));
 }
