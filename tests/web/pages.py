@@ -18,6 +18,8 @@ PATHS = {
     "project": "/projects/P-00001",
     "project-over-limit": "/projects/web-p-1",
     "project-waits-long-words": "/projects/" + "q" * 64,
+    "pool-strange-names": "/accounts/" + part("pool:web-org"),
+    "project-strange-names": "/projects/" + part("web/emoji:1@north"),
     "statement": "/accounts/atelier-brandt/statement",
     "quote": "/accounts/northlight-film/quote",
     "quote-answered": "/accounts/northlight-film/quote?pieces%3Avideo=12&pieces%3Aphoto=30",

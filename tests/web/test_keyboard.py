@@ -11,7 +11,7 @@ FOCUS = """
     const style = getComputedStyle(one);
     const box = one.getBoundingClientRect();
     return {
-        html: one.outerHTML.slice(0, 160),
+        html: one.outerHTML.slice(0, 160).toWellFormed(),
         place: [...document.querySelectorAll('*')].indexOf(one),
         isMarked: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2,
         isInView: box.width > 0 && box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth,
@@ -21,7 +21,7 @@ FOCUS = """
 REACHABLE = """
     const all = document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]');
     const isShown = (one) => one.checkVisibility({ visibilityProperty: true }) && !one.disabled;
-    return [...all].filter(isShown).map((one) => [[...document.querySelectorAll('*')].indexOf(one), one.outerHTML.slice(0, 160)]);
+    return [...all].filter(isShown).map((one) => [[...document.querySelectorAll('*')].indexOf(one), one.outerHTML.slice(0, 160).toWellFormed()]);
 """
 
 
