@@ -123,7 +123,7 @@ fn entry(entry: &UsageLine, wall: &WallClock) -> Markup {
                 @if let (Some(asset), Some(quantity)) = (&entry.asset_type, entry.quantity) {
                     " \u{00B7} " (number(quantity)) " \u{00D7} " (said(asset))
                 }
-                @if let Some(project) = &entry.project_id { " \u{00B7} " (project_of(entry, project.as_str())) }
+                @if let Some(project) = &entry.project_id { div { (project_of(entry, project.as_str())) } }
                 span.aside { (wall.time(entry.time)) }
                 (by_whom(entry))
             }
