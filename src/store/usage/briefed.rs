@@ -110,7 +110,8 @@ async fn briefed_by_projects(
 }
 
 /// The same, line by line of the stretch: which projects they tell of, and whether one tells of them first. Those
-/// that the log is silent about are found by their status.
+/// that the log is silent about are found by their status. The candidates are materialized, else the log might be
+/// asked about all of the account's projects before those are left out.
 async fn briefed_by_lines(
     connection: &mut PgConnection,
     owner: &Owner<'_>,
@@ -127,23 +128,25 @@ async fn briefed_by_lines(
                 where account_id = any(select $1::text
                                        union all
                                        select account_id from account
-                                        where organization_id = $2 and kind <> 'standalone'))
+                                        where organization_id = $2 and kind <> 'standalone')),
+           candidate as materialized (
+               select project_id, by_status
+                 from (select project_id from entry
+                        where log_number > $5 and log_number <= $6 and project_id is not null
+                       union
+                       select body ->> 'project_id' from notice
+                        where kind = 'hold' and log_number > $7 and log_number <= $8
+                       union
+                       select project_id from own where by_status) told
+                 join own using (project_id))
            select count(*) as "briefed!"
-             from (select project_id from entry
-                    where log_number > $5 and log_number <= $6 and project_id is not null
-                   union
-                   select body ->> 'project_id' from notice
-                    where kind = 'hold' and log_number > $7 and log_number <= $8
-                   union
-                   select project_id from own where by_status) told
-             join own using (project_id)
-            cross join lateral (
-                   select (select log_number from entry where entry.project_id = own.project_id
+             from (select project_id, by_status,
+                          (select log_number from entry where entry.project_id = candidate.project_id
                             order by log_number limit 1) as entry,
                           (select log_number from notice
-                            where kind = 'hold' and body ->> 'project_id' = own.project_id collate "default"
+                            where kind = 'hold' and body ->> 'project_id' = candidate.project_id collate "default"
                             order by log_number limit 1) as notice
-                   offset 0) first
+                     from candidate offset 0) first
             where (first.entry is null or first.entry > $5) and (first.notice is null or first.notice > $7)
               and (first.entry <= $6 or first.notice <= $8
                    or (first.entry is null and first.notice is null and by_status))"#,
