@@ -20,7 +20,7 @@ use super::messages::Message;
 use super::{Daemon, Listener, config_arguments, creditd, wait_until};
 
 /// As many tests can have a vhost of their own on one sandbox.
-const VHOSTS: u32 = 288;
+const VHOSTS: u32 = 320;
 
 /// How many messages are published before their confirms are awaited, where the broker may be in trouble.
 const PUBLISHED_AT_ONCE: usize = 5;
