@@ -6,11 +6,12 @@ use clap::Subcommand;
 
 use super::output::{Column, note_limit, or_dash, print, print_json, table};
 use super::{CommandError, open_store};
+use crate::ledger::credits::Credits;
 use crate::ledger::ids::{AccountId, OrganizationId};
 use crate::ledger::notice::Holder;
 use crate::store::{ClaimFilter, ClaimRow, QueueReport, UnblockingRow};
 
-/// How many projects that would unblock a claim are named in a table; --json has them all.
+/// How many projects that would unblock a claim are named in a table.
 const PROJECTS_NAMED: usize = 3;
 
 #[derive(Subcommand)]
@@ -113,7 +114,9 @@ fn short_of(claim: &ClaimRow) -> String {
 /// What would unblock a claim, in a line.
 pub(super) fn unblocked_by(unblocking: &UnblockingRow) -> String {
     match unblocking {
-        UnblockingRow::Settling { projects, credits, .. } => settling(projects, &credits.to_string()),
+        UnblockingRow::Settling { projects, projects_in_all, credits, and_more, others_too } => {
+            settling(projects, *projects_in_all, *and_more || *others_too, *credits)
+        }
         UnblockingRow::MoreCredits { account_id, credits } => {
             format!("{credits} credits more on {account_id}, beside all that runs")
         }
@@ -121,17 +124,18 @@ pub(super) fn unblocked_by(unblocking: &UnblockingRow) -> String {
     }
 }
 
-fn settling(projects: &[Holder], credits: &str) -> String {
-    if projects.is_empty() {
+fn settling(projects: &[Holder], in_all: usize, and_others: bool, credits: Credits) -> String {
+    if projects.is_empty() && !and_others {
         return "nothing more; it is placed with the next message".to_owned();
     }
     let named = |holder: &Holder| {
         format!("{} ({}, {})", holder.project_id, holder.held, or_dash(holder.status.as_ref()))
     };
     let first: Vec<_> = projects.iter().take(PROJECTS_NAMED).map(named).collect();
-    let more = match projects.len().saturating_sub(PROJECTS_NAMED) {
+    let more = match in_all.saturating_sub(PROJECTS_NAMED) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    format!("settling {}{more}: {credits}", first.join(", "))
+    let others = if and_others { ", and others that run" } else { "" };
+    format!("settling {}{more}{others}: {credits}", first.join(", "))
 }

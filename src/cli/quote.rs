@@ -66,11 +66,12 @@ pub(super) async fn run(
         None => Price::Deliverables(deliverables.into()),
     };
     let mut snapshot = store.look().await?;
-    let quoted =
-        quote(&mut snapshot, &Arc::new(settings), &account, &price).await.map_err(|error| match error {
+    let quoted = quote(&mut snapshot, &Arc::new(settings), &account, &price, None).await.map_err(
+        |error| match error {
             QuoteError::Store(error) => CommandError::Store(error),
             QuoteError::Refused(why) => CommandError::Refused(why),
-        })?;
+        },
+    )?;
     if json { print_json(&quoted) } else { print(&show(&quoted)) }
 }
 

@@ -39,8 +39,10 @@ pub struct Waiting {
 pub struct Standing {
     /// The claims, first come first.
     pub waiting: Vec<Waiting>,
-    /// The projects that hold credits of the queue's accounts.
+    /// The projects that hold credits of the queue's accounts: all, or those closest to being settled.
     pub running: Vec<Running>,
+    /// What others than `running` hold on each chain and would give back, where those are not all.
+    pub beyond: Vec<(Chain, Credits)>,
     /// What may still be held on each account: its available credits above the floor that its policy allows.
     pub room: HashMap<AccountId, Credits>,
 }
@@ -50,6 +52,8 @@ pub struct Standing {
 pub enum Unblocking {
     /// These projects being settled, in this order: the fewest from the front of the list.
     Settling(Vec<Holder>),
+    /// These being settled, and more of what runs than was looked at one by one.
+    SettlingMore(Vec<Holder>),
     /// Not even all that runs being settled: this account would need so many credits more.
     Lacking {
         /// Which account.
@@ -61,127 +65,212 @@ pub enum Unblocking {
     LargerPlan,
 }
 
+/// A queue made ready to be asked about many of its claims: a walk of it looks nothing up.
+pub struct Outlook<'s> {
+    /// The claims but those aside.
+    steps: Vec<Step<'s>>,
+    /// The claims that wait aside.
+    aside: HashSet<&'s ProjectId>,
+    /// What gives credits back, in the order in which it would be settled.
+    nearest: Vec<Settled<'s>>,
+    beyond: Vec<(Places, Credits)>,
+    /// By account.
+    room: Vec<Credits>,
+}
+
+/// Where the accounts of a chain are among all accounts of the queue.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Places {
+    own: usize,
+    pool: Option<usize>,
+}
+
+impl Places {
+    fn iter(self) -> impl Iterator<Item = usize> {
+        std::iter::once(self.own).chain(self.pool)
+    }
+}
+
+struct Step<'s> {
+    claim: &'s Waiting,
+    places: Places,
+}
+
+struct Settled<'s> {
+    running: &'s Running,
+    places: Places,
+}
+
+/// Numbers the accounts as they are met.
+#[derive(Default)]
+struct Numbering<'s> {
+    places: HashMap<&'s AccountId, usize>,
+}
+
+impl<'s> Numbering<'s> {
+    fn of(&mut self, account: &'s AccountId) -> usize {
+        let next = self.places.len();
+        *self.places.entry(account).or_insert(next)
+    }
+
+    fn of_chain(&mut self, chain: &'s Chain) -> Places {
+        Places { own: self.of(&chain.account), pool: chain.pool.as_ref().map(|pool| self.of(pool)) }
+    }
+}
+
 impl Standing {
+    /// Makes ready to tell what would let claims be placed: closest to being settled first, then the larger hold.
+    /// Those of `first` come before all others' where it is given, so that what is told of them says nothing about
+    /// what a single one of the others holds.
+    pub fn outlook(&self, first: Option<&AccountId>) -> Outlook<'_> {
+        let mut numbers = Numbering::default();
+        let waiting = self.waiting.iter().filter(|claim| !claim.aside);
+        let steps: Vec<_> =
+            waiting.map(|claim| Step { claim, places: numbers.of_chain(&claim.chain) }).collect();
+        let gives_back = self.running.iter().filter(|running| running.gives_back);
+        let mut nearest: Vec<_> =
+            gives_back.map(|running| Settled { running, places: numbers.of_chain(&running.chain) }).collect();
+        nearest.sort_by_key(|one| {
+            let holder = &one.running.holder;
+            let is_later = first.is_some_and(|first| *first != one.running.chain.account);
+            (is_later, Reverse(holder.stage), Reverse(holder.held), &holder.project_id)
+        });
+        let beyond = self.beyond.iter().map(|(chain, credits)| (numbers.of_chain(chain), *credits)).collect();
+        let mut room = vec![Credits::ZERO; numbers.places.len()];
+        for (account, place) in &numbers.places {
+            room[*place] = self.room.get(*account).copied().unwrap_or_default();
+        }
+        let aside = self.waiting.iter().filter(|claim| claim.aside).map(|claim| &claim.project_id).collect();
+        Outlook { steps, aside, nearest, beyond, room }
+    }
+}
+
+impl Outlook<'_> {
     /// What would let the claim of `project` be placed, with all that waits ahead of it; `None` where it does
     /// not wait here.
     pub fn unblocking(&self, project: &ProjectId) -> Option<Unblocking> {
-        let claim = self.waiting.iter().find(|claim| claim.project_id == *project)?;
-        if claim.aside {
+        if self.aside.contains(project) {
             return Some(Unblocking::LargerPlan);
         }
-        let mut room = self.room.clone();
-        let mut settled: Vec<&Running> = Vec::new();
-        let own = self.nearest_first(|running| running.chain.account == claim.chain.account);
-        let all = self.nearest_first(|_| true);
+        let place = self.steps.iter().position(|step| step.claim.project_id == *project)?;
+        let own = self.steps[place].places.own;
+        let least = self.least(place);
+        let mut trial = Trial::of(self);
         // Where its own account is short, settling the projects of others doesn't help it.
-        let own_matter = claim.chain.pool.is_some();
-        for running in own {
-            let has_own_room = own_matter && self.fits_on_own(claim, &room);
-            if has_own_room || self.is_placed(claim, &room) {
+        for (index, one) in self.nearest.iter().enumerate().filter(|(_, one)| one.places.own == own) {
+            if trial.room[own] >= least.own {
                 break;
             }
-            settle(running, &mut room);
-            settled.push(running);
+            trial.settle(index, one);
         }
-        for running in all {
-            if self.is_placed(claim, &room) {
+        for (index, one) in self.nearest.iter().enumerate() {
+            if self.is_placed(place, least, &trial.room) {
                 break;
             }
-            if !settled.contains(&running) {
-                settle(running, &mut room);
-                settled.push(running);
+            if !trial.is_settled[index] {
+                trial.settle(index, one);
             }
         }
-        if self.is_placed(claim, &room) {
-            return Some(Unblocking::Settling(
-                settled.iter().map(|running| running.holder.clone()).collect(),
-            ));
+        if self.is_placed(place, least, &trial.room) {
+            return Some(Unblocking::Settling(trial.holders));
         }
-        let (account_id, credits) = self.lacking(claim, &room);
-        Some(Unblocking::Lacking { account_id, credits })
-    }
-
-    /// What would give credits back when it is settled: closest to that first, then the larger hold.
-    fn nearest_first(&self, which: impl Fn(&Running) -> bool) -> Vec<&Running> {
-        let mut list: Vec<_> =
-            self.running.iter().filter(|running| running.gives_back && which(running)).collect();
-        list.sort_by(|a, b| {
-            let nearness = |one: &Running| (Reverse(one.holder.stage), Reverse(one.holder.held));
-            (nearness(a), &a.holder.project_id).cmp(&(nearness(b), &b.holder.project_id))
-        });
-        list
-    }
-
-    /// Whether a claim's own account has room for it and for those of the account that wait ahead of it.
-    fn fits_on_own(&self, claim: &Waiting, room: &HashMap<AccountId, Credits>) -> bool {
-        self.wanted_through(claim, |other| other.chain.account == claim.chain.account)
-            <= room_of(room, &claim.chain.account)
+        for (places, credits) in &self.beyond {
+            give(&mut trial.room, *places, *credits);
+        }
+        if self.is_placed(place, least, &trial.room) {
+            return Some(Unblocking::SettlingMore(trial.holders));
+        }
+        Some(self.lacking(place, &trial.room))
     }
 
     /// Whether a walk of the queue with this room gets to a claim and places it (DESIGN 1.2).
-    fn is_placed(&self, claim: &Waiting, room: &HashMap<AccountId, Credits>) -> bool {
-        let mut room = room.clone();
-        let mut stopped: HashSet<&AccountId> = HashSet::new();
-        for waiting in self.waiting.iter().filter(|waiting| !waiting.aside) {
-            let own = &waiting.chain.account;
-            if stopped.contains(own) {
+    fn is_placed(&self, place: usize, least: Least, room: &[Credits]) -> bool {
+        let Step { places: target, .. } = self.steps[place];
+        let queue = target.pool.unwrap_or(target.own);
+        // Most are told apart by this, without a walk.
+        if room[target.own] < least.own || room[queue] < least.queue {
+            return false;
+        }
+        let mut room = room.to_vec();
+        let mut is_stopped = vec![false; room.len()];
+        for Step { claim, places } in &self.steps[..=place] {
+            if is_stopped[places.own] {
                 continue;
             }
-            let fits = |account: &AccountId| room_of(&room, account) >= waiting.growth;
-            if !fits(own) {
-                stopped.insert(own);
-                if waiting.chain.pool.is_none() {
+            if room[places.own] < claim.growth {
+                is_stopped[places.own] = true;
+                if places.pool.is_none() {
                     return false;
                 }
                 continue;
             }
-            if !waiting.chain.iter().all(fits) {
+            if places.iter().any(|account| room[account] < claim.growth) {
                 return false;
             }
-            if waiting.project_id == claim.project_id {
-                return true;
-            }
-            for account in waiting.chain.iter() {
-                take(&mut room, account, waiting.growth);
-            }
+            give(&mut room, *places, -claim.growth);
         }
-        false
+        !is_stopped[target.own]
+    }
+
+    /// The least room with which a claim can be placed. All that its account wants before it must be placed, and on
+    /// the queue what all accounts want that can't be stopped by their own room.
+    fn least(&self, place: usize) -> Least {
+        let own = self.steps[place].places.own;
+        let mut wanted = vec![Credits::ZERO; self.room.len()];
+        for step in &self.steps[..=place] {
+            wanted[step.places.own] += step.claim.growth;
+        }
+        let counts = |account: usize| account == own || self.room[account] >= wanted[account];
+        let queue = (0..wanted.len()).filter(|account| counts(*account)).map(|account| wanted[account]).sum();
+        Least { own: wanted[own], queue }
     }
 
     /// The first account of a claim's chain that lacks credits for it and for what waits ahead, and how many.
-    fn lacking(&self, claim: &Waiting, room: &HashMap<AccountId, Credits>) -> (AccountId, Credits) {
-        let lacks = |account: &AccountId| {
-            let wanted = self.wanted_through(claim, |other| other.chain.iter().any(|link| link == account));
-            wanted - room_of(room, account)
+    fn lacking(&self, place: usize, room: &[Credits]) -> Unblocking {
+        let Step { claim, places } = &self.steps[place];
+        let lacks = |account: usize| {
+            let counted =
+                self.steps[..=place].iter().filter(|step| step.places.iter().any(|link| link == account));
+            counted.map(|step| step.claim.growth).sum::<Credits>() - room[account]
         };
-        let short = claim.chain.iter().find(|account| lacks(account).is_positive());
-        let account = short.unwrap_or_else(|| claim.chain.queue());
-        (account.clone(), lacks(account).or_zero())
-    }
-
-    /// What a claim and those ahead of it that are `counted` want together, but for those aside.
-    fn wanted_through(&self, claim: &Waiting, counted: impl Fn(&Waiting) -> bool) -> Credits {
-        let place = self.waiting.iter().position(|waiting| waiting.project_id == claim.project_id);
-        let through = &self.waiting[..=place.expect("the claim is one of the queue's")];
-        through
-            .iter()
-            .filter(|waiting| !waiting.aside && counted(waiting))
-            .map(|waiting| waiting.growth)
-            .sum()
+        let mut chain = places.iter().zip(claim.chain.iter());
+        let (account, id) = chain
+            .find(|(account, _)| lacks(*account).is_positive())
+            .unwrap_or_else(|| (places.pool.unwrap_or(places.own), claim.chain.queue()));
+        Unblocking::Lacking { account_id: id.clone(), credits: lacks(account).or_zero() }
     }
 }
 
-fn room_of(room: &HashMap<AccountId, Credits>, account: &AccountId) -> Credits {
-    room.get(account).copied().unwrap_or_default()
+/// The least room for a claim, on its own account and on its queue's.
+#[derive(Clone, Copy)]
+struct Least {
+    own: Credits,
+    queue: Credits,
 }
 
-fn take(room: &mut HashMap<AccountId, Credits>, account: &AccountId, credits: Credits) {
-    *room.entry(account.clone()).or_default() -= credits;
+/// Projects settled one after the other, to see what comes of it.
+struct Trial {
+    room: Vec<Credits>,
+    is_settled: Vec<bool>,
+    holders: Vec<Holder>,
 }
 
-fn settle(running: &Running, room: &mut HashMap<AccountId, Credits>) {
-    for account in running.chain.iter() {
-        take(room, account, -running.holder.held);
+impl Trial {
+    fn of(outlook: &Outlook<'_>) -> Self {
+        let is_settled = vec![false; outlook.nearest.len()];
+        Self { room: outlook.room.clone(), is_settled, holders: Vec::new() }
+    }
+
+    fn settle(&mut self, index: usize, one: &Settled<'_>) {
+        give(&mut self.room, one.places, one.running.holder.held);
+        self.is_settled[index] = true;
+        self.holders.push(one.running.holder.clone());
+    }
+}
+
+fn give(room: &mut [Credits], places: Places, credits: Credits) {
+    for account in places.iter() {
+        room[account] += credits;
     }
 }
 
@@ -215,7 +304,7 @@ mod tests {
     }
 
     fn told(standing: &Standing, id: &str) -> Unblocking {
-        standing.unblocking(&ProjectId::parse(id).unwrap()).unwrap()
+        standing.outlook(None).unblocking(&ProjectId::parse(id).unwrap()).unwrap()
     }
 
     fn settling(standing: &Standing, id: &str) -> Vec<String> {
@@ -237,6 +326,7 @@ mod tests {
                 running("near-small", own(), 5, 2),
                 running("near-large", own(), 5, 4),
             ],
+            beyond: Vec::new(),
             room: [(account("own"), Credits(0))].into(),
         }
     }
@@ -269,6 +359,7 @@ mod tests {
         Standing {
             waiting: vec![waiting("of-a", a(), 3), waiting("of-b", b(), 2)],
             running: vec![running("b-near", b(), 9, 6), running("a-far", a(), 1, 5)],
+            beyond: Vec::new(),
             room: [
                 (account("a"), Credits(0)),
                 (account("b"), Credits(5)),
@@ -323,6 +414,7 @@ mod tests {
                 Standing {
                     waiting: claims.into_iter().enumerate().map(claim).collect(),
                     running: holds.into_iter().enumerate().map(hold).collect(),
+                    beyond: Vec::new(),
                     room: [("a", a), ("b", b), ("pool:org", pool)]
                         .map(|(id, room)| (account(id), Credits(room)))
                         .into(),
@@ -330,26 +422,111 @@ mod tests {
             })
         }
 
-        proptest! {
-            /// What is told helps; without the last of it, it would not; and nothing is told that gives nothing.
-            #[test]
-            fn what_is_told_is_enough_and_no_more(standing in standing()) {
-                for claim in standing.waiting.iter().filter(|claim| !claim.aside) {
-                    let told = standing.unblocking(&claim.project_id).unwrap();
-                    let Unblocking::Settling(holders) = told else { continue };
-                    let find = |holder: &Holder| {
-                        let is_it = |running: &&Running| running.holder.project_id == holder.project_id;
-                        standing.running.iter().find(is_it).unwrap()
-                    };
-                    let mut room = standing.room.clone();
-                    for holder in &holders {
-                        prop_assert!(!standing.is_placed(claim, &room), "one less would do");
-                        prop_assert!(find(holder).gives_back);
-                        settle(find(holder), &mut room);
-                    }
-                    prop_assert!(standing.is_placed(claim, &room));
-                }
+        type Room = HashMap<AccountId, Credits>;
+
+        fn room_of(room: &Room, account: &AccountId) -> Credits {
+            room.get(account).copied().unwrap_or_default()
+        }
+
+        fn give(room: &mut Room, chain: &Chain, credits: Credits) {
+            for account in chain.iter() {
+                *room.entry(account.clone()).or_default() += credits;
             }
         }
+
+        /// A walk of the queue, as DESIGN 1.2 has it.
+        fn is_placed(standing: &Standing, claim: &Waiting, room: &Room) -> bool {
+            let mut room = room.clone();
+            let mut stopped = HashSet::new();
+            for waiting in standing.waiting.iter().filter(|waiting| !waiting.aside) {
+                let own = &waiting.chain.account;
+                let fits = |account: &AccountId| room_of(&room, account) >= waiting.growth;
+                if stopped.contains(own) {
+                    continue;
+                }
+                if !fits(own) {
+                    stopped.insert(own);
+                    continue;
+                }
+                if !waiting.chain.iter().all(fits) {
+                    return false;
+                }
+                if waiting.project_id == claim.project_id {
+                    return true;
+                }
+                give(&mut room, &waiting.chain, -waiting.growth);
+            }
+            false
+        }
+
+        fn settled<'h>(standing: &Standing, holders: impl IntoIterator<Item = &'h Holder>) -> Room {
+            let mut room = standing.room.clone();
+            for holder in holders {
+                let is_it = |running: &&Running| running.holder.project_id == holder.project_id;
+                let running = standing.running.iter().find(is_it).unwrap();
+                assert!(running.gives_back);
+                give(&mut room, &running.chain, holder.held);
+            }
+            room
+        }
+
+        fn all_that_gives_back(standing: &Standing) -> Vec<Holder> {
+            let gives = standing.running.iter().filter(|running| running.gives_back);
+            gives.map(|running| running.holder.clone()).collect()
+        }
+
+        proptest! {
+                   /// What is told helps; without the last of it, it would not; nothing is told that gives nothing back;
+                   /// and where nothing that runs would help, nothing does.
+                   #[test]
+                   fn what_is_told_is_enough_and_no_more(
+                       standing in standing(),
+                       hidden in 0i64..6,
+                       first in prop::option::of(prop::sample::select(vec!["a", "b"])),
+                   ) {
+                       let beyond = vec![(chain("b", Some("pool:org")), Credits(hidden))];
+                       let standing = Standing { beyond: beyond.clone(), ..standing };
+                       let first = first.map(account);
+                       let outlook = standing.outlook(first.as_ref());
+                       for claim in standing.waiting.iter().filter(|claim| !claim.aside) {
+                           let with_beyond = |holders: &[Holder]| {
+                               let mut room = settled(&standing, holders);
+                               for (chain, credits) in &beyond {
+        give(&mut room, chain, *credits);
+        }
+                               is_placed(&standing, claim, &room)
+                           };
+                           match outlook.unblocking(&claim.project_id).unwrap() {
+                               Unblocking::Settling(holders) => {
+                                   for less in 0..holders.len() {
+                                       let room = settled(&standing, &holders[..less]);
+                                       prop_assert!(!is_placed(&standing, claim, &room), "{less} would do");
+                                   }
+                                   prop_assert!(is_placed(&standing, claim, &settled(&standing, &holders)));
+                               }
+                               Unblocking::SettlingMore(holders) => {
+                                   prop_assert!(!is_placed(&standing, claim, &settled(&standing, &holders)));
+                                   prop_assert!(with_beyond(&holders));
+                               }
+                               Unblocking::Lacking { .. } => prop_assert!(!with_beyond(&all_that_gives_back(&standing))),
+                               Unblocking::LargerPlan => prop_assert!(false, "it isn't aside"),
+                           }
+                       }
+                   }
+
+                   /// What an account is told of its own says nothing about what one of the others holds.
+                   #[test]
+                   fn with_one_accounts_first_others_are_told_of_only_where_its_own_are_not_enough(standing in standing()) {
+                       let own = account("a");
+                       let outlook = standing.outlook(Some(&own));
+                       for claim in standing.waiting.iter().filter(|claim| !claim.aside && claim.chain.account == own) {
+                           let Some(Unblocking::Settling(holders)) = outlook.unblocking(&claim.project_id) else { continue };
+                           let others = holders.iter().filter(|holder| holder.account_id != own).count();
+                           let all_own = all_that_gives_back(&standing);
+                           let all_own = all_own.iter().filter(|holder| holder.account_id == own).count();
+                           prop_assert!(others == 0 || holders.len() - others == all_own);
+                       }
+                   }
+               }
     }
 }

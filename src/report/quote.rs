@@ -19,7 +19,7 @@ use crate::ledger::price::PricedLine;
 use crate::ledger::project::{Project, State};
 use crate::ledger::settings::{Effect, Settings};
 use crate::ledger::unblock::Waiting;
-use crate::store::{Decided, Snapshot, StoreError, UnblockingRow};
+use crate::store::{self, Decided, Snapshot, StoreError, UnblockingRow};
 
 /// How much of a queue is looked at to say what would unblock a claim at its end.
 const CLAIMS_MAX: usize = 1000;
@@ -41,16 +41,6 @@ pub struct Quote {
     pub verdict: Verdict,
     /// The alerts that it would raise or change.
     pub alerts: Vec<QuotedAlert>,
-}
-
-impl Quote {
-    /// Leaves out what is other accounts' than `own`: their projects and their alerts.
-    pub(super) fn hide_all_but(&mut self, own: &AccountId) {
-        self.alerts.retain(|alert| alert.account_id == *own);
-        if let Verdict::Wait { unblocking: Some(unblocking), .. } = &mut self.verdict {
-            unblocking.hide_all_but(own);
-        }
-    }
 }
 
 /// What one deliverable costs.
@@ -125,6 +115,7 @@ pub async fn quote(
     settings: &Arc<Settings>,
     account_id: &AccountId,
     price: &Price,
+    seen_by: Option<&AccountId>,
 ) -> Result<Quote, QuoteError> {
     let before = snapshot.chain(account_id).await?;
     let Some(account) = before.first() else {
@@ -148,12 +139,12 @@ pub async fn quote(
     let lines = snapshot.price_lines(account_id, deliverables, now, &settings).await?.unwrap_or_default();
     Ok(Quote {
         account_id: account_id.clone(),
-        verdict: verdict(snapshot, &changes, &lines).await?,
+        verdict: verdict(snapshot, &changes, &lines, seen_by).await?,
         lines: lines.into_iter().map(QuotedLine::from).collect(),
         credits: changes.projects.iter().find(|project| is_quoted(&project.id)).and_then(Project::credits),
         available: account.balance.available(),
         usable: usable(&before),
-        alerts: alerts(&changes),
+        alerts: alerts(&changes, seen_by),
     })
 }
 
@@ -200,6 +191,7 @@ async fn verdict(
     snapshot: &mut Snapshot,
     changes: &Changes,
     lines: &[PricedLine],
+    seen_by: Option<&AccountId>,
 ) -> Result<Verdict, StoreError> {
     let project = changes.projects.iter().find(|project| is_quoted(&project.id));
     let project = project.expect("a brief that was applied is on the books");
@@ -220,7 +212,7 @@ async fn verdict(
         return Ok(Verdict::BeRefused { claim });
     }
     let chain = project.chain.clone().expect("a project that claims has a chain");
-    let unblocking = unblocking(snapshot, &claim, chain).await?;
+    let unblocking = unblocking(snapshot, &claim, chain, seen_by).await?;
     Ok(Verdict::Wait { claim, unblocking })
 }
 
@@ -229,6 +221,7 @@ async fn unblocking(
     snapshot: &mut Snapshot,
     claim: &HoldBody,
     chain: Chain,
+    seen_by: Option<&AccountId>,
 ) -> Result<Option<UnblockingRow>, StoreError> {
     let mut queue = snapshot.queue(chain.queue(), CLAIMS_MAX).await?;
     if queue.standing.waiting.len() == CLAIMS_MAX {
@@ -239,10 +232,10 @@ async fn unblocking(
     }
     let (project_id, growth, aside) = (claim.project_id.clone(), claim.credits, claim.aside.is_some());
     queue.standing.waiting.push(Waiting { project_id, chain, growth, aside });
-    Ok(queue.standing.unblocking(&claim.project_id).map(UnblockingRow::from))
+    Ok(store::unblocking(&queue.standing.outlook(seen_by), &claim.project_id, seen_by))
 }
 
-fn alerts(changes: &Changes) -> Vec<QuotedAlert> {
+fn alerts(changes: &Changes, seen_by: Option<&AccountId>) -> Vec<QuotedAlert> {
     let alert = |record: &LogRecord| match record {
         LogRecord::Notice(notice) => match &notice.body {
             NoticeBody::Alert(alert) => {
@@ -257,7 +250,8 @@ fn alerts(changes: &Changes) -> Vec<QuotedAlert> {
         },
         LogRecord::Entry(_) => None,
     };
-    changes.log.iter().filter_map(alert).collect()
+    let may_be_seen = |alert: &QuotedAlert| seen_by.is_none_or(|own| alert.account_id == *own);
+    changes.log.iter().filter_map(alert).filter(may_be_seen).collect()
 }
 
 impl From<PricedLine> for QuotedLine {

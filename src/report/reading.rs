@@ -283,10 +283,7 @@ impl Reading {
         };
         let filter = ClaimFilter { account: only, after, limit };
         let mut report = self.snapshot.queue_report(&owner, &filter).await?;
-        if let Some(own) = only {
-            for unblocking in report.claims.iter_mut().filter_map(|claim| claim.unblocking.as_mut()) {
-                unblocking.hide_all_but(own);
-            }
+        if only.is_some() {
             report.queued = row.queued;
         }
         Ok(report)
@@ -412,11 +409,11 @@ impl Reading {
         let id = AccountId::parse_named(&row.account_id).map_err(|_| {
             ReadError::Refused("a pool has no projects of its own; quote for one of its accounts".to_owned())
         })?;
-        let mut quoted = quote::quote(&mut self.snapshot, &self.settings, &id, price).await?;
-        if let Scope::Account(own) = &self.scope {
-            quoted.hide_all_but(own);
-        }
-        Ok(quoted)
+        let seen_by = match &self.scope {
+            Scope::Account(own) => Some(own),
+            Scope::All | Scope::Organization(_) => None,
+        };
+        Ok(quote::quote(&mut self.snapshot, &self.settings, &id, price, seen_by).await?)
     }
 
     /// Who is over limit, what waits and what is parked in all of the ledger.

@@ -44,6 +44,7 @@ pub use inbox::{InboxRow, Repeated, Said};
 pub use log::{LogKind, LogLine};
 pub use parked::{Parcel, ParkedRow};
 pub use parked_desk::{Desk, Discard, OfferResult, ParkedFilter, ParkedSummary, ReasonCount};
+pub(crate) use queue::unblocking;
 pub use queue::{ClaimFilter, ClaimRow, LoadedQueue, QueueReport, UnblockingRow};
 pub use relay::{Lease, RelayStatus};
 pub use reports::{

@@ -17,7 +17,7 @@ use crate::ledger::ids::{AccountId, ProjectId};
 use crate::ledger::moment::Timestamp;
 use crate::ledger::notice::{Aside, Holder, Shortfall};
 use crate::ledger::project::Project;
-use crate::ledger::unblock::{Running, Standing, Unblocking, Waiting};
+use crate::ledger::unblock::{Outlook, Running, Standing, Unblocking, Waiting};
 
 /// Of so many claims from the head of a queue it is told what would unblock them: that is found by walking all that
 /// wait before, once for each running project that could be settled.
@@ -86,15 +86,20 @@ pub struct ClaimRow {
 #[serde(rename_all = "snake_case", tag = "by")]
 #[schemars(rename = "Unblocking")]
 pub enum UnblockingRow {
-    /// These projects being settled.
+    /// Projects being settled.
     Settling {
-        /// In this order: closest to being settled first, then the larger hold.
+        /// The first 20, in this order: closest to being settled first, then the larger hold.
         projects: Vec<Holder>,
-        /// What these hold together, in credits.
+        /// How many in all.
+        projects_in_all: usize,
+        /// What all of these hold together, in credits.
         credits: Credits,
-        /// How many of them are others' and not told to who sees one account alone.
-        #[serde(skip_serializing_if = "is_zero")]
-        projects_of_others: usize,
+        /// Whether even these would not do, and more of what runs would have to be settled than is looked at one by
+        /// one: the 1000 closest to it.
+        and_more: bool,
+        /// Whether projects of other accounts would have to be settled too, which is all that who sees one account
+        /// alone is told of them.
+        others_too: bool,
     },
     /// More credits: not even all that runs being settled would do.
     MoreCredits {
@@ -107,36 +112,38 @@ pub enum UnblockingRow {
     LargerPlan,
 }
 
-impl From<Unblocking> for UnblockingRow {
-    fn from(unblocking: Unblocking) -> Self {
-        match unblocking {
-            Unblocking::Settling(projects) => {
-                let credits = projects.iter().map(|holder| holder.held).sum();
-                UnblockingRow::Settling { projects, credits, projects_of_others: 0 }
-            }
-            Unblocking::Lacking { account_id, credits } => UnblockingRow::MoreCredits { account_id, credits },
-            Unblocking::LargerPlan => UnblockingRow::LargerPlan,
-        }
-    }
-}
+/// As many projects that would unblock a claim are named.
+const PROJECTS_TOLD: usize = 20;
 
-impl UnblockingRow {
-    /// Counts the projects of other accounts than `own` instead of naming them, and leaves out what they hold: the
-    /// sum would tell it.
-    pub fn hide_all_but(&mut self, own: &AccountId) {
-        if let UnblockingRow::Settling { projects, credits, projects_of_others } = self {
-            let all = projects.len();
-            projects.retain(|holder| holder.account_id == *own);
-            *projects_of_others += all - projects.len();
-            *credits = projects.iter().map(|holder| holder.held).sum();
+/// What would let a claim be placed, as far as `seen_by` reaches. Who sees one account alone is told of its own
+/// projects, and whether others' are needed too: neither how many nor what they hold, since by quotes for one credit
+/// more each time, what a single one holds could be worked out.
+pub(crate) fn unblocking(
+    outlook: &Outlook<'_>,
+    project: &ProjectId,
+    seen_by: Option<&AccountId>,
+) -> Option<UnblockingRow> {
+    let (projects, and_more) = match outlook.unblocking(project)? {
+        Unblocking::Settling(projects) => (projects, false),
+        Unblocking::SettlingMore(projects) => (projects, true),
+        Unblocking::Lacking { account_id, credits } => {
+            return Some(UnblockingRow::MoreCredits { account_id, credits });
         }
-    }
-}
-
-// serde hands over a reference.
-#[allow(clippy::trivially_copy_pass_by_ref)]
-fn is_zero(count: &usize) -> bool {
-    *count == 0
+        Unblocking::LargerPlan => return Some(UnblockingRow::LargerPlan),
+    };
+    let all = projects.len();
+    let is_told = |holder: &Holder| seen_by.is_none_or(|own| holder.account_id == *own);
+    let mut projects: Vec<_> = projects.into_iter().filter(is_told).collect();
+    let projects_in_all = projects.len();
+    let credits = projects.iter().map(|holder| holder.held).sum();
+    projects.truncate(PROJECTS_TOLD);
+    Some(UnblockingRow::Settling {
+        projects,
+        projects_in_all,
+        credits,
+        and_more: and_more && seen_by.is_none(),
+        others_too: seen_by.is_some() && (and_more || projects_in_all < all),
+    })
 }
 
 /// A queue, its claims' projects and the accounts of those.
@@ -186,14 +193,16 @@ impl Snapshot {
         let walked = told.map_or(0, |claim| claim.position);
         let mut loaded = self.queue(owner, usize::try_from(walked).unwrap_or(0)).await?;
         loaded.add(self.connection(), &places).await?;
-        let row = |claim: &ClaimPlace| {
+        let asked: Vec<_> = places.iter().map(|claim| claim.project_id.clone()).collect();
+        let unblocking = told_of(std::mem::take(&mut loaded.standing), asked, filter.account.cloned()).await;
+        let row = |(claim, unblocking): (&ClaimPlace, Option<UnblockingRow>)| {
             let project = loaded.shelf.projects.get(&claim.project_id).and_then(Option::as_ref);
-            loaded.row(claim.position, project.expect("it was loaded, in this snapshot"))
+            loaded.row(claim.position, project.expect("it was loaded, in this snapshot"), unblocking)
         };
         Ok(QueueReport {
             queue: owner.clone(),
             queued: loaded.account(owner).map(|account| account.queued).unwrap_or_default(),
-            claims: places.iter().map(row).collect(),
+            claims: places.iter().zip(unblocking).map(row).collect(),
             next: places.last().filter(|_| more_follow).map(|claim| claim.ticket.to_string()),
         })
     }
@@ -205,10 +214,11 @@ impl Snapshot {
         load::load_accounts(connection, &[owner.clone()].into(), &mut shelf).await?;
         load::load_queues(connection, std::slice::from_ref(owner), limit, &mut shelf).await?;
         let running = load_running(connection, owner).await?;
+        let beyond = load_beyond(connection, owner, &running).await?;
         let room = |account: &Account| (account.id.clone(), account.balance.available() - account.floor());
         let room = shelf.accounts.values().flatten().map(room).collect();
         let mut loaded = LoadedQueue {
-            standing: Standing { waiting: Vec::new(), running, room },
+            standing: Standing { waiting: Vec::new(), running, beyond, room },
             shelf,
             owner: owner.clone(),
         };
@@ -229,7 +239,7 @@ impl LoadedQueue {
         load::load_accounts(connection, &accounts, &mut self.shelf).await
     }
 
-    fn row(&self, position: i64, project: &Project) -> ClaimRow {
+    fn row(&self, position: i64, project: &Project, unblocking: Option<UnblockingRow>) -> ClaimRow {
         let chain = chain_of(project);
         let claim = project.claim.expect("what is in a queue has a claim");
         ClaimRow {
@@ -244,7 +254,7 @@ impl LoadedQueue {
             waiting_since: claim.since,
             shortfall: self.shortfall(chain, project.growth()),
             aside: self.aside(chain, project.target().held),
-            unblocking: self.standing.unblocking(&project.id).map(UnblockingRow::from),
+            unblocking,
         }
     }
 
@@ -285,6 +295,20 @@ impl LoadedQueue {
 
 fn chain_of(project: &Project) -> &Chain {
     project.chain.as_ref().expect("a waiting project has a chain")
+}
+
+/// What would unblock each of these projects' claims. Found beside the tasks of the runtime, which a long queue would
+/// keep from their work.
+async fn told_of(
+    standing: Standing,
+    projects: Vec<ProjectId>,
+    seen_by: Option<AccountId>,
+) -> Vec<Option<UnblockingRow>> {
+    let told = tokio::task::spawn_blocking(move || {
+        let outlook = standing.outlook(seen_by.as_ref());
+        projects.iter().map(|project| unblocking(&outlook, project, seen_by.as_ref())).collect()
+    });
+    told.await.expect("nothing in it panics, and nobody ends it")
 }
 
 /// A claim's place in its queue.
@@ -357,4 +381,33 @@ async fn load_running(connection: &mut PgConnection, owner: &AccountId) -> Resul
             })
         })
         .collect()
+}
+
+/// What others than `running` hold of `owner` and would give back, by the accounts that it is charged to. Asked only
+/// where there are others.
+async fn load_beyond(
+    connection: &mut PgConnection,
+    owner: &AccountId,
+    running: &[Running],
+) -> Result<Vec<(Chain, Credits)>, StoreError> {
+    if i64::try_from(running.len()).unwrap_or(i64::MAX) < RUNNING_MAX {
+        return Ok(Vec::new());
+    }
+    let looked_at: Vec<_> = running.iter().map(|one| one.holder.project_id.to_string()).collect();
+    let rows = sqlx::query!(
+        r#"select chain_account as "chain_account!", chain_pool, sum(held)::bigint as "held!" from project
+            where held > 0 and mode = 'recycle' and (chain_account = $1 or chain_pool = $1)
+              and not project_id = any($2)
+            group by chain_account, chain_pool"#,
+        owner.as_str(),
+        &looked_at,
+    )
+    .fetch_all(connection)
+    .await?;
+    let table = Table("project");
+    let sum = rows.into_iter().map(|row| {
+        let pool = row.chain_pool.map(|pool| table.id("chain_pool", pool)).transpose()?;
+        Ok((Chain { account: table.id("chain_account", row.chain_account)?, pool }, Credits(row.held)))
+    });
+    sum.collect()
 }

@@ -11,14 +11,15 @@ use crate::report::{Listed, Page, QueueReport, Reading};
 /// How many claims of each queue are told at most.
 #[derive(Clone, Copy, Debug, JsonSchema)]
 #[schemars(inline)]
-struct Claims(#[schemars(range(min = 1, max = 200))] i64);
+struct Claims(#[schemars(range(min = 1, max = 20))] i64);
 
-/// The most of them; a queue by itself goes on.
-const CLAIMS_MAX: i64 = 200;
+/// The most of them: what would unblock each is found by walking its queue, and there may be a hundred queues. A queue
+/// by itself goes on.
+const CLAIMS_MAX: i64 = 20;
 
 impl Default for Claims {
     fn default() -> Self {
-        Self(100)
+        Self(CLAIMS_MAX)
     }
 }
 
@@ -41,7 +42,7 @@ struct QueueQuery {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct QueuesQuery {
-    /// At most so many claims of each queue: 100 where it isn't said.
+    /// At most so many claims of each queue: 20 where it isn't said.
     #[serde(default)]
     claims: Claims,
     /// What `next` of the page before says.

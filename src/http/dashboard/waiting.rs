@@ -71,8 +71,8 @@ pub(super) fn obstacle(aside: Option<&Aside>, shortfall: Option<&Shortfall>) -> 
 pub(super) fn unblocking(by: &UnblockingRow) -> Markup {
     html! {
         @match by {
-            UnblockingRow::Settling { projects, projects_of_others, credits } => {
-                (settling(projects, *projects_of_others, credits.0))
+            UnblockingRow::Settling { projects, projects_in_all, credits, and_more, others_too } => {
+                (settling(projects, *projects_in_all, *and_more, *others_too, credits.0))
             }
             UnblockingRow::MoreCredits { account_id, credits } => {
                 (counted(credits.0, "credit")) " more on " span.id { (account_id) } ", beside all that runs"
@@ -82,10 +82,10 @@ pub(super) fn unblocking(by: &UnblockingRow) -> Markup {
     }
 }
 
-fn settling(projects: &[Holder], of_others: usize, credits: i64) -> Markup {
-    let more = projects.len().saturating_sub(PROJECTS_NAMED);
+fn settling(projects: &[Holder], in_all: usize, and_more: bool, others_too: bool, credits: i64) -> Markup {
+    let unnamed = in_all.saturating_sub(PROJECTS_NAMED);
     html! {
-        @if projects.is_empty() && of_others == 0 {
+        @if projects.is_empty() && !others_too {
             "Nothing more: it starts with the next message"
         } @else {
             "Finalizing "
@@ -93,13 +93,15 @@ fn settling(projects: &[Holder], of_others: usize, credits: i64) -> Markup {
                 @if place > 0 { ", " }
                 (project(holder))
             }
-            @if more > 0 { " and " (more) " more" }
-            @if of_others > 0 {
+            @if unnamed > 0 { " and " (unnamed) " more" }
+            @if others_too {
                 @if !projects.is_empty() { " and " }
-                (counted(i64::try_from(of_others).unwrap_or(i64::MAX), "project")) " of other accounts"
+                "projects of other accounts"
+            } @else if and_more {
+                ", which gives back " (number(credits)) ", and others that run"
+            } @else {
+                ", which gives back " (number(credits))
             }
-            // With others' among them the sum of one's own is not what it takes, and theirs isn't told.
-            @if of_others == 0 { ", which gives back " (number(credits)) }
         }
     }
 }
@@ -143,8 +145,8 @@ mod tests {
 
     #[test]
     fn what_is_given_back_is_told_only_where_all_of_it_may_be_seen() {
-        let with_others = settling(&[], 2, 0).into_string();
-        assert_eq!(with_others, "Finalizing 2 projects of other accounts");
+        let with_others = settling(&[], 0, false, true, 0).into_string();
+        assert_eq!(with_others, "Finalizing projects of other accounts");
         let own = Holder {
             project_id: ProjectId::parse("P-1").unwrap(),
             account_id: AccountId::parse("studio").unwrap(),
@@ -153,7 +155,10 @@ mod tests {
             stage: 0,
             held: Credits(30),
         };
-        assert!(settling(std::slice::from_ref(&own), 0, 30).into_string().ends_with(", which gives back 30"));
-        assert!(!settling(&[own], 1, 30).into_string().contains("gives back"));
+        let own = std::slice::from_ref(&own);
+        assert!(settling(own, 1, false, false, 30).into_string().ends_with(", which gives back 30"));
+        assert!(!settling(own, 1, false, true, 30).into_string().contains("gives back"));
+        let most = settling(own, 1_000, true, false, 900).into_string();
+        assert!(most.ends_with(" and 997 more, which gives back 900, and others that run"), "{most}");
     }
 }

@@ -106,6 +106,38 @@ fn a_queue_can_be_read_to_its_end_and_its_first_claims_say_what_would_unblock_th
 }
 
 #[test]
+fn what_runs_beyond_what_is_looked_at_one_by_one_counts_for_what_waits() {
+    const RUNNING: usize = 1_005;
+    let world = World::new();
+    let daemon = world.daemon();
+    let mut messages = vec![Message::account("a", "studio", 1, json!({ "capacity": RUNNING }))];
+    let runs = |number: usize| {
+        let id = format!("runs-{number:04}");
+        Message::project(&id, &id, "studio", 1, "started", 1)
+    };
+    messages.extend((0..RUNNING).map(runs));
+    for (number, credits) in [2, 1_000, 3].into_iter().enumerate() {
+        let id = format!("wait-{number}");
+        messages.push(Message::project(&id, &id, "studio", 1, "started", credits));
+    }
+    messages.push(Message::project("large", "large", "studio", 1, "started", 1));
+    world.publish(&messages);
+    world.wait_for_messages(&["large"]);
+    let queue = Asker::of(&daemon).json("/v1/accounts/studio/queue");
+    let told = |place: usize, name: &str| queue["claims"][place]["unblocking"][name].clone();
+    assert_eq!(told(0, "projects").as_array().unwrap().len(), 2, "{queue}");
+    let said = |place| ["projects_in_all", "credits", "and_more"].map(|name| told(place, name));
+    assert_eq!(said(0), [json!(2), json!(2), json!(false)]);
+    // 1002 are wanted: the thousand closest to their end, and two of the five others.
+    assert_eq!(said(1), [json!(1_000), json!(1_000), json!(true)], "{queue}");
+    assert_eq!(told(1, "projects").as_array().unwrap().len(), 20);
+    assert_eq!(said(2), [json!(1_000), json!(1_000), json!(true)], "all that runs would do: {queue}");
+    let more = json!({ "by": "more_credits", "account_id": "studio", "credits": 1 });
+    assert_eq!(queue["claims"][3]["unblocking"], more, "beside all that runs");
+    assert!(daemon.stop().success());
+}
+
+#[test]
 fn an_organization_tells_the_first_of_its_accounts_and_where_the_others_are() {
     const MEMBERS: usize = 103;
     let world = World::new();

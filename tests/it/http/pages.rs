@@ -123,7 +123,7 @@ fn what_a_query_may_not_say_is_refused_by_name() {
         ("/v1/organizations/acme?limit=1", "limit"),
         ("/v1/parked?limit=1", "limit"),
         ("/v1/queues?limit=101", "limit"),
-        ("/v1/queues?claims=201", "claims"),
+        ("/v1/queues?claims=21", "claims"),
         ("/v1/accounts/studio/queue?limit=0", "limit"),
         ("/v1/accounts/studio/projects?state=asleep", "state"),
         ("/v1/accounts/studio/projects?waiting=1", "waiting"),
