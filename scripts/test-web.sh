@@ -75,6 +75,9 @@ ask_as_written() {
     printf 'Authorization: Bearer %s\n' "$CREDITD_WEB_TOKEN" >"$place/header"
     "$creditd" organization open acme --capacity 100 --actor tests || return
     "$creditd" account open studio --capacity 100 --actor tests || return
+    publish --file <(printf '%s\n' '{"specversion": "1.0", "source": "/tests", "id": "spring-1",
+        "type": "project.status_changed.v1", "data": {"project_id": "2026/spring", "account_id": "studio",
+        "revision": 1, "status": "started", "credits": 20}}' | tr -d '\n') || return
     mapfile -t lines < <(grep '^curl ' docs/api.md)
     for line in "${lines[@]}"; do
         address=$CREDITD_WEB

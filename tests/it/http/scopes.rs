@@ -254,16 +254,20 @@ fn who_sees_one_account_is_told_that_others_are_needed_and_nothing_of_them() {
     assert_eq!((&claims[0]["project_id"], &claims[0]["position"]), (&json!("waits"), &json!(2)));
     assert_eq!(queue["queued"], json!({ "projects": 1, "credits": 6 }));
     let unblocking = &claims[0]["unblocking"];
-    assert_eq!((&unblocking["by"], &unblocking["others_too"]), (&json!("settling"), &json!(true)), "{queue}");
-    let own = &unblocking["projects"][0]["held"];
     assert_eq!(
-        &unblocking["credits"], own,
-        "the sum of all would tell what another's project holds: {queue}"
+        (&unblocking["by"], &unblocking["others_too"], &unblocking["projects"][0]["account_id"]),
+        (&json!("settling"), &json!(false), &json!("member")),
+        "its own would do: {queue}"
     );
     assert_eq!(http.with(&member).json("/v1/queues")["items"].as_array().unwrap().len(), 1);
-    let quote = http.with(&member).post("/v1/accounts/member/quote", &json!({ "credits": 1 })).json();
+    let quote = http.with(&member).post("/v1/accounts/member/quote", &json!({ "credits": 28 })).json();
     assert_eq!(quote["verdict"]["would"], "wait", "{quote}");
-    assert_eq!(quote["verdict"]["unblocking"]["others_too"], json!(true), "{quote}");
+    let unblocking = &quote["verdict"]["unblocking"];
+    assert_eq!(unblocking["others_too"], json!(true), "{quote}");
+    let own = unblocking["projects"].as_array().unwrap();
+    assert!(own.iter().all(|holder| holder["account_id"] == "member"), "{quote}");
+    let held: i64 = own.iter().map(|holder| holder["held"].as_i64().unwrap()).sum();
+    assert_eq!(unblocking["credits"], json!(held), "of others not even the sum: {quote}");
     let queue = http.with(&pool).json("/v1/accounts/pool:acme/queue");
     assert_eq!(queue["claims"].as_array().unwrap().len(), 2, "a pool's queue is its own: {queue}");
     assert_eq!(http.with(&pool).json("/v1/projects/waits")["account_id"], "member");
