@@ -127,10 +127,15 @@ impl FromStr for Border {
         match Timestamp::parse(text) {
             Ok(time) if YEARS.contains(&time.to_offset_date_time().year()) => Ok(Border::Time(time)),
             Ok(_) => Err(BorderError::Year),
-            Err(_) if Timestamp::parse(&text.replacen(' ', "+", 1)).is_ok() => Err(BorderError::Space),
+            Err(_) if is_with_space_for_plus(text) => Err(BorderError::Space),
             Err(_) => Err(BorderError::Unreadable),
         }
     }
+}
+
+fn is_with_space_for_plus(text: &str) -> bool {
+    let parts = text.rsplit_once(' ');
+    parts.is_some_and(|(time, offset)| Timestamp::parse(&format!("{time}+{offset}")).is_ok())
 }
 
 impl TryFrom<String> for Border {
@@ -277,11 +282,12 @@ mod tests {
             ("1969-12-31", "from 1970 to 9000"),
             ("9001-01-01T00:00:00Z", "from 1970 to 9000"),
             ("2026-03-01T12:00:00 01:00", "%2B"),
+            ("2026-03-01 12:00:00 01:00", "%2B"),
         ] {
             let told = wrong.parse::<Border>().expect_err(wrong).to_string();
             assert!(told.contains(why), "{wrong}: {told}");
         }
-        for wrong in ["2026-03-01 12:00:00Z", "2026-03-01 12:00", "yesterday"] {
+        for wrong in ["2026-03-01 12:00", "2026-03-01T12:00:00", "yesterday", " "] {
             assert_eq!(wrong.parse::<Border>(), Err(BorderError::Unreadable), "{wrong}");
         }
         assert!("1969-12".parse::<Month>().expect_err("no ledger's").to_string().contains("1970"));
