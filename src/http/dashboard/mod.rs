@@ -254,6 +254,6 @@ async fn statement(
 }
 
 /// A stream of what changes. Only who may see something may listen.
-async fn events(State(site): State<Arc<Site>>, _: Visitor, headers: HeaderMap) -> Response {
-    site.live.listen(&headers)
+async fn events(State(site): State<Arc<Site>>, visitor: Visitor, headers: HeaderMap) -> Response {
+    site.live.listen(visitor.name.as_ref(), &headers)
 }
