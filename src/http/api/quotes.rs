@@ -1,10 +1,11 @@
 //! What a brief would cost, and whether it would start.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, de};
@@ -75,9 +76,22 @@ fn quote(reading: &mut Reading, path: AccountPath, Object(brief): Object<Brief>)
 }
 
 /// What only an object says. Without it an array of the members' values would be read as one, whatever their order.
-#[derive(JsonSchema)]
-#[schemars(transparent)]
 struct Object<T>(T);
+
+/// An object is all that the schema of `T` allows, too.
+impl<T: JsonSchema> JsonSchema for Object<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
