@@ -187,7 +187,9 @@ impl CommandError {
     fn exit_code(&self) -> u8 {
         match self {
             CommandError::Config(_)
-            | CommandError::Daemon(DaemonError::Config(_) | DaemonError::Order(_))
+            | CommandError::Daemon(
+                DaemonError::Config(_) | DaemonError::Order(_) | DaemonError::TimeZone(_),
+            )
             | CommandError::Usage(_)
             | CommandError::Adoption(
                 AdoptionError::File(_) | AdoptionError::Mistakes(_) | AdoptionError::Order(_),

@@ -47,12 +47,12 @@ pub fn account_id(argument: &str) -> Result<AccountId, String> {
 
 /// An organization's id.
 pub fn organization_id(argument: &str) -> Result<OrganizationId, String> {
-    text(argument, &id(OrganizationId::parse))
+    text(argument, &id(OrganizationId::parse_named))
 }
 
 /// A project's id.
 pub fn project_id(argument: &str) -> Result<ProjectId, String> {
-    text(argument, &id(ProjectId::parse))
+    text(argument, &id(ProjectId::parse_named))
 }
 
 /// What a plan, an allocation or a limit may be, in credits: 0 or more.

@@ -124,7 +124,7 @@ members! {
         deliverables: Option<Vec<DeliverableMembers>> =
             optional(list(LINES_MAX, object::<DeliverableMembers>())),
         /// Which project.
-        project_id: ProjectId = required(id(ProjectId::parse)),
+        project_id: ProjectId = required(id(ProjectId::parse_named)),
         /// Whose it is.
         account_id: AccountId = required(id_of_no_pool(AccountId::parse_named)),
         /// What it cost in the end; counts where finalizing uses credits up.
@@ -192,7 +192,7 @@ members! {
         /// How many.
         quantity: i64 = optional_or(1, whole(1..=QUANTITY_MAX)),
         /// In which project, if in one.
-        project_id: Option<ProjectId> = optional(id(ProjectId::parse)),
+        project_id: Option<ProjectId> = optional(id(ProjectId::parse_named)),
         /// What all of them cost together; the price list says where it is left out.
         credits: Option<Credits> = optional(credits_from(1)),
     }
@@ -226,7 +226,7 @@ members! {
         /// (`integrated`).
         kind: Option<Kind> = optional(one_of(&KINDS)),
         /// Its organization.
-        organization_id: Option<OrganizationId> = optional(id(OrganizationId::parse)),
+        organization_id: Option<OrganizationId> = optional(id(OrganizationId::parse_named)),
         /// What people call it.
         name: Option<Arc<str>> = optional(text(NAME_CHARS_MAX)),
         /// Its account manager.
@@ -272,7 +272,7 @@ members! {
     /// An organization and its pool. Both appear with its first message. What is left out stays as it was.
     struct OrganizationMembers {
         /// Which organization.
-        organization_id: OrganizationId = required(id(OrganizationId::parse)),
+        organization_id: OrganizationId = required(id(OrganizationId::parse_named)),
         /// What people call it.
         name: Option<Arc<str>> = optional(text(NAME_CHARS_MAX)),
         /// Its admin.
@@ -306,7 +306,7 @@ members! {
         /// An account.
         account_id: Option<AccountId> = optional(id_of_no_pool(AccountId::parse_named)),
         /// An organization, for its pool.
-        organization_id: Option<OrganizationId> = optional(id(OrganizationId::parse)),
+        organization_id: Option<OrganizationId> = optional(id(OrganizationId::parse_named)),
     }
 }
 
@@ -412,7 +412,7 @@ members! {
         /// From when, if later than its arrival.
         effective_at: Option<Timestamp> = optional(timestamp()),
         /// Whose it is; the default list where it is left out.
-        organization_id: Option<OrganizationId> = optional(id(OrganizationId::parse)),
+        organization_id: Option<OrganizationId> = optional(id(OrganizationId::parse_named)),
     }
 }
 

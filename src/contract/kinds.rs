@@ -20,6 +20,8 @@ pub(super) type Schema = Value;
 const PRINTABLE: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
 /// The regular expression of an id's characters.
 const ID_CHARACTERS: &str = "^[A-Za-z0-9._:@/-]+$";
+/// The same for what is neither `.` nor `..`.
+const ID: &str = r"^(\.{0,2}[A-Za-z0-9_:@/-]|\.{3})[A-Za-z0-9._:@/-]*$";
 /// The form of RFC 3339. How many days a month has, and where a leap second may be, is beyond it.
 const RFC_3339: &str = concat!(
     r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt]",
@@ -143,18 +145,26 @@ pub(super) fn text(chars_max: usize) -> impl Kind<Arc<str>> {
 
 /// An id, by the rule of `parse`.
 pub(super) fn id<T>(parse: impl Fn(&str) -> Result<T, IdError>) -> impl Kind<T> {
-    kind(id_schema, move |path, value| {
-        let Value::String(text) = value else {
-            return Err(Wrong::expected(path, "an id as text", value));
-        };
-        let wrong = |error| Wrong::at(path, format_args!("expected an id, found {}: {error}", quoted(text)));
-        parse(text).map_err(wrong)
-    })
+    kind(
+        || like_id_schema(ID),
+        move |path, value| {
+            let Value::String(text) = value else {
+                return Err(Wrong::expected(path, "an id as text", value));
+            };
+            let wrong =
+                |error| Wrong::at(path, format_args!("expected an id, found {}: {error}", quoted(text)));
+            parse(text).map_err(wrong)
+        },
+    )
 }
 
-/// The schema of an id.
-pub(super) fn id_schema() -> Schema {
-    json!({"type": "string", "minLength": 1, "maxLength": ID_CHARS_MAX, "pattern": ID_CHARACTERS})
+/// The schema of a name that has the characters of ids.
+pub(super) fn rule_name_schema() -> Schema {
+    like_id_schema(ID_CHARACTERS)
+}
+
+fn like_id_schema(pattern: &str) -> Schema {
+    json!({"type": "string", "minLength": 1, "maxLength": ID_CHARS_MAX, "pattern": pattern})
 }
 
 /// The id of an account that is no pool, by the rule of `parse`.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::kinds::{
-    Kind, Schema, checked_later, credits_from, id_schema, is_printable, list, one_of, printable_schema, text,
-    whole, with_keywords,
+    Kind, Schema, checked_later, credits_from, is_printable, list, one_of, printable_schema,
+    rule_name_schema, text, whole, with_keywords,
 };
 use super::members::{members, object, optional_or, required};
 use super::places::{Path, Wrong, quoted};
@@ -50,7 +50,7 @@ fn any_whole() -> impl Kind<i64> {
 }
 
 fn rule_name_keywords() -> Schema {
-    with_keywords(id_schema(), json!({"not": {"enum": alert::RESERVED_NAMES}}))
+    with_keywords(rule_name_schema(), json!({"not": {"enum": alert::RESERVED_NAMES}}))
 }
 
 /// A complete list of alert rules.

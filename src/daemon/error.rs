@@ -3,6 +3,7 @@
 use crate::batch::settings::OrderDiffers;
 use crate::config::ConfigError;
 use crate::http::ServerError;
+use crate::report::ReportError;
 use crate::store::StoreError;
 
 /// Why the daemon ended other than by being told to.
@@ -14,6 +15,9 @@ pub enum DaemonError {
     /// The ledger goes by another order.
     #[error(transparent)]
     Order(#[from] OrderDiffers),
+    /// PostgreSQL knows no such time zone as `report.timezone`.
+    #[error(transparent)]
+    TimeZone(ReportError),
     /// The ledger can't be used.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -60,6 +60,12 @@ impl Reloader {
         match (&self.tokens, &http.tokens_file) {
             (None, None) => {}
             (Some(tokens), Some(path)) => match tokens.reload(path) {
+                // The last one may have been revoked on purpose, and must not count on; a slip looks the same.
+                Ok(set) if set.entries().is_empty() => warn!(
+                    file = %path.display(),
+                    "the tokens were read again, and there are none: nobody is let in until `creditd token new` \
+                     adds one and the daemon reads them again; it wouldn't start beyond loopback like this"
+                ),
                 Ok(set) => info!(tokens = set.entries().len(), "the tokens were read again"),
                 Err(error) => error!(%error, "the tokens from before stay"),
             },

@@ -20,9 +20,11 @@ use super::{backoff::Backoff, signals};
 use crate::access::Tokens;
 use crate::batch::settings::OrderDiffers;
 use crate::broker::BrokerSettings;
+use crate::clock::Zone;
 use crate::config::Config;
 use crate::ledger::settings::{Order, Settings};
 use crate::logging::LogHandle;
+use crate::report::ReportError;
 use crate::store::{Remedy, Store};
 use crate::vitals::metrics::Server;
 use crate::vitals::{Doing, Part, Vitals};
@@ -87,7 +89,7 @@ impl Work {
     async fn open(&self) -> Result<bool, DaemonError> {
         let mut backoff = Backoff::new();
         loop {
-            match check(&self.store, self.settings.order).await {
+            match check(&self.store, self.settings.order, &self.config.report.timezone).await {
                 Ok(()) => {
                     self.vitals.health.well(Part::Ledger, Doing::Ready);
                     return Ok(true);
@@ -167,10 +169,16 @@ impl Work {
     }
 }
 
-async fn check(store: &Store, ours: Order) -> Result<(), DaemonError> {
+/// Checks what only the database can tell: its schema, and whether settings fit it.
+async fn check(store: &Store, ours: Order, zone: &Zone) -> Result<(), DaemonError> {
     store.check().await?;
-    match store.settings().await? {
-        (Some(stored), _) if stored.order != ours => Err(OrderDiffers { ours, stored: stored.order }.into()),
-        _ => Ok(()),
+    let (stored, _) = store.settings().await?;
+    if let Some(stored) = stored.filter(|stored| stored.order != ours) {
+        return Err(OrderDiffers { ours, stored: stored.order }.into());
     }
+    let known = zone.check(&mut store.look().await?).await;
+    known.map_err(|error| match error {
+        ReportError::Store(error) => error.into(),
+        unknown => DaemonError::TimeZone(unknown),
+    })
 }

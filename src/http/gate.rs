@@ -47,7 +47,7 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
 /// Lets in whom the tokens let in, and says who it is.
 pub(super) async fn admit(State(site): State<Arc<Site>>, mut request: Request, next: Next) -> Response {
     if let Err(problem) = is_meant_for_us(&site.access, request.method(), request.headers()) {
-        return told(problem, request.headers());
+        return told(&site, problem, request.headers());
     }
     match site.access.visitor(request.headers()) {
         Ok(visitor) => {
@@ -94,9 +94,9 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// A problem to whoever asked: a page for a person at a browser.
-pub(super) fn told(problem: Problem, asked: &HeaderMap) -> Response {
+pub(super) fn told(site: &Site, problem: Problem, asked: &HeaderMap) -> Response {
     match dashboard::wants_page(asked) {
-        true => dashboard::problem_page(&problem, None),
+        true => dashboard::problem_page(site, &problem, None),
         false => problem.into_response(),
     }
 }

@@ -29,7 +29,7 @@ pub(super) async fn log_in(
     form: Result<Form<Login>, FormRejection>,
 ) -> Response {
     if let Err(problem) = gate::is_meant_for_us(&site.access, &Method::POST, &headers) {
-        return gate::told(problem, &headers);
+        return gate::told(&site, problem, &headers);
     }
     let Ok(Form(Login { token, next })) = form else { return Redirect::to("/login?wrong").into_response() };
     let next = browser::next_page(next.as_deref()).to_owned();
@@ -47,7 +47,7 @@ pub(super) async fn log_in(
 /// `POST /logout`.
 pub(super) async fn log_out(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
     if let Err(problem) = gate::is_meant_for_us(&site.access, &Method::POST, &headers) {
-        return gate::told(problem, &headers);
+        return gate::told(&site, problem, &headers);
     }
     end_session(&site, &headers);
     browser::without_session(&headers, Redirect::to("/login"))

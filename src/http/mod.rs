@@ -15,6 +15,7 @@ mod server;
 
 use std::sync::Arc;
 
+use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -71,11 +72,11 @@ fn routes(site: Arc<Site>) -> Router {
         .with_state(site)
 }
 
-async fn unknown_path(uri: Uri, headers: HeaderMap) -> Response {
+async fn unknown_path(State(site): State<Arc<Site>>, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path();
     if dashboard::wants_page(&headers) {
         let problem = Problem::new(Kind::Unknown, format!("nothing is at {path:?}"));
-        return dashboard::problem_page(&problem, None);
+        return dashboard::problem_page(&site, &problem, None);
     }
     Problem::new(Kind::Unknown, format!("nothing is at {path:?}; /openapi.json says what there is"))
         .into_response()

@@ -129,6 +129,7 @@ impl From<ReadError> for Problem {
             ReadError::Unknown { .. } => Self::new(Kind::Unknown, error.to_string()),
             ReadError::OutOfScope(_) => Self::new(Kind::OutOfScope, error.to_string()),
             ReadError::Refused(why) => Self::new(Kind::Refused, why),
+            ReadError::WrongSetting(why) => Self::new(Kind::Unavailable, why),
             // Which server, and why, is the operator's to know: /readyz and the log tell.
             ReadError::Away(_) => {
                 Self::new(Kind::Unavailable, "the ledger can't be reached at present; ask again soon")
@@ -165,5 +166,20 @@ impl IntoResponse for Problem {
             _ => {}
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Zone;
+    use crate::report::ReportError;
+
+    #[test]
+    fn a_time_zone_that_postgresql_does_not_know_is_no_mistake_of_who_asks() {
+        let unknown = ReportError::UnknownZone(Zone::parse("Nope").unwrap());
+        let problem = Problem::from(ReadError::from(unknown));
+        assert_eq!(problem.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(problem.detail.contains("report.timezone") && problem.detail.contains("Nope"), "{problem:?}");
     }
 }

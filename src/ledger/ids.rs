@@ -18,6 +18,9 @@ pub enum IdError {
     /// A character outside the set.
     #[error("it contains {0:?}; allowed are A-Z a-z 0-9 . _ : @ / -")]
     Character(char),
+    /// A step in a path: browsers and proxies take it out of an address, so nothing could be asked about it.
+    #[error("{0:?} alone has a meaning of its own in addresses; expected another id")]
+    PathStep(String),
     /// An account id that looks like a pool's.
     #[error("ids beginning with \"pool:\" are kept for the pools of organizations")]
     Reserved,
@@ -40,6 +43,17 @@ fn check_id(text: &str) -> Result<(), IdError> {
         return Err(IdError::TooLong(text.len()));
     }
     Ok(())
+}
+
+/// What programs resolve away in an address, however it is escaped (RFC 3986, 5.2.4).
+const PATH_STEPS: [&str; 2] = [".", ".."];
+
+/// Checks what is named anew. What the ledger has already is read all the same.
+fn check_new_id(text: &str) -> Result<(), IdError> {
+    if PATH_STEPS.contains(&text) {
+        return Err(IdError::PathStep(text.to_owned()));
+    }
+    check_id(text)
 }
 
 macro_rules! id {
@@ -99,7 +113,8 @@ impl AccountId {
         if text.starts_with(POOL_PREFIX) {
             return Err(IdError::Reserved);
         }
-        Self::parse(text)
+        check_new_id(text)?;
+        Ok(Self(text.into()))
     }
 
     /// Any account's id, a pool's too.
@@ -120,7 +135,13 @@ impl AccountId {
 }
 
 impl OrganizationId {
-    /// Checks `text` against the rule for ids.
+    /// The id of an organization as a message may carry it.
+    pub fn parse_named(text: &str) -> Result<Self, IdError> {
+        check_new_id(text)?;
+        Ok(Self(text.into()))
+    }
+
+    /// Checks `text` against the rule for ids; the ledger may have some that no message may bring any more.
     pub fn parse(text: &str) -> Result<Self, IdError> {
         check_id(text)?;
         Ok(Self(text.into()))
@@ -128,7 +149,13 @@ impl OrganizationId {
 }
 
 impl ProjectId {
-    /// Checks `text` against the rule for ids.
+    /// The id of a project as a message may carry it.
+    pub fn parse_named(text: &str) -> Result<Self, IdError> {
+        check_new_id(text)?;
+        Ok(Self(text.into()))
+    }
+
+    /// Checks `text` against the rule for ids; the ledger may have some that no message may bring any more.
     pub fn parse(text: &str) -> Result<Self, IdError> {
         check_id(text)?;
         Ok(Self(text.into()))
@@ -169,6 +196,20 @@ mod tests {
         assert_eq!(ProjectId::parse(""), Err(IdError::Empty));
         assert_eq!(ProjectId::parse("a b"), Err(IdError::Character(' ')));
         assert_eq!(ProjectId::parse("café"), Err(IdError::Character('é')));
+    }
+
+    #[test]
+    fn a_message_cannot_bring_an_id_that_no_address_can_have() {
+        for step in [".", ".."] {
+            let refused = IdError::PathStep(step.to_owned());
+            assert_eq!(AccountId::parse_named(step), Err(refused.clone()));
+            assert_eq!(OrganizationId::parse_named(step), Err(refused.clone()));
+            assert_eq!(ProjectId::parse_named(step), Err(refused));
+            assert!(ProjectId::parse(step).is_ok(), "one that is there from before can be read");
+        }
+        for other in ["...", ".a", "a.", "./", "../a", "-", ".-"] {
+            assert!(ProjectId::parse_named(other).is_ok(), "{other}");
+        }
     }
 
     #[test]

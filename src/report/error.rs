@@ -21,6 +21,9 @@ pub enum ReadError {
     /// It can't be said, and why.
     #[error("{0}")]
     Refused(String),
+    /// A setting is wrong in a way that only the ledger could show; whoever runs this program has to mend it.
+    #[error("{0}")]
+    WrongSetting(String),
     /// The ledger can't be reached; asking again later may help.
     #[error("the ledger can't be reached at present: {0}")]
     Away(StoreError),
@@ -56,9 +59,9 @@ impl From<ReportError> for ReadError {
         match error {
             ReportError::Store(error) => error.into(),
             ReportError::UnknownAccount(id) => unknown("account", id.as_str()),
-            ReportError::NoTime { .. } | ReportError::TooManyDays { .. } | ReportError::UnknownZone(_) => {
-                Self::Refused(error.to_string())
-            }
+            ReportError::NoTime { .. } | ReportError::TooManyDays { .. } => Self::Refused(error.to_string()),
+            // Nothing that could be asked instead would be answered.
+            ReportError::UnknownZone(_) => Self::WrongSetting(error.to_string()),
             ReportError::Flaw(_) => Self::Failed(error.to_string()),
         }
     }

@@ -71,14 +71,17 @@ impl From<Day> for String {
 }
 
 impl Day {
-    fn parse(text: &str) -> Option<Self> {
-        let date = Date::parse(text, format_description!("[year]-[month]-[day]")).ok()?;
+    fn of(date: Date) -> Option<Self> {
         YEARS.contains(&date.year()).then_some(Self(date))
     }
 
     fn next(self) -> Self {
         Self(self.0.next_day().expect("the calendar goes on after the years that may be named"))
     }
+}
+
+fn date(text: &str) -> Option<Date> {
+    Date::parse(text, format_description!("[year]-[month]-[day]")).ok()
 }
 
 /// One end of a stretch: a point in time, or a day, which as a beginning counts from its first moment and as an end
@@ -96,22 +99,43 @@ pub enum Border {
     Day(Day),
 }
 
-/// A text that is neither a day nor a point in time.
+/// A text that names no end of a stretch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "expected a date such as 2026-03-01 for that day of report.timezone, or an RFC 3339 time such as \
-     2026-03-01T12:00:00Z"
-)]
-pub struct BorderError;
+pub enum BorderError {
+    /// It is neither a day nor a point in time.
+    #[error("expected {BORDER}")]
+    Unreadable,
+    /// It is one of a year that no ledger reaches.
+    #[error("expected a year from {} to {}, in {BORDER}", YEARS.start(), YEARS.end())]
+    Year,
+    /// It would be a point in time with `+` in the place of its space, as which a query's `+` is read.
+    #[error("found a space where + belongs, which is written %2B in a query; expected {BORDER}")]
+    Space,
+}
+
+/// What an end of a stretch looks like.
+const BORDER: &str = "a date such as 2026-03-01 for that day of report.timezone, or an RFC 3339 time such as \
+                      2026-03-01T12:00:00Z";
 
 impl FromStr for Border {
     type Err = BorderError;
 
     fn from_str(text: &str) -> Result<Self, BorderError> {
-        let time =
-            || Timestamp::parse(text).ok().filter(|time| YEARS.contains(&time.to_offset_date_time().year()));
-        Day::parse(text).map(Border::Day).or_else(|| time().map(Border::Time)).ok_or(BorderError)
+        if let Some(date) = date(text) {
+            return Day::of(date).map(Border::Day).ok_or(BorderError::Year);
+        }
+        match Timestamp::parse(text) {
+            Ok(time) if YEARS.contains(&time.to_offset_date_time().year()) => Ok(Border::Time(time)),
+            Ok(_) => Err(BorderError::Year),
+            Err(_) if is_with_space_for_plus(text) => Err(BorderError::Space),
+            Err(_) => Err(BorderError::Unreadable),
+        }
     }
+}
+
+fn is_with_space_for_plus(text: &str) -> bool {
+    let parts = text.rsplit_once(' ');
+    parts.is_some_and(|(time, offset)| Timestamp::parse(&format!("{time}+{offset}")).is_ok())
 }
 
 impl TryFrom<String> for Border {
@@ -189,7 +213,7 @@ pub struct Month {
 
 /// A text that is no month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a month such as 2026-03")]
+#[error("expected a month such as 2026-03, of a year from {} to {}", YEARS.start(), YEARS.end())]
 pub struct MonthError;
 
 impl Month {
@@ -212,7 +236,7 @@ impl FromStr for Month {
     type Err = MonthError;
 
     fn from_str(text: &str) -> Result<Self, MonthError> {
-        Day::parse(&format!("{text}-01")).map(Month::of).ok_or(MonthError)
+        date(&format!("{text}-01")).and_then(Day::of).map(Month::of).ok_or(MonthError)
     }
 }
 
@@ -250,6 +274,23 @@ mod tests {
             let told = wrong.parse::<Border>().expect_err(wrong).to_string();
             assert!(told.contains("2026-03-01T12:00:00Z") && told.contains("report.timezone"), "{told}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_border_that_looks_like_one_is_said() {
+        for (wrong, why) in [
+            ("1969-12-31", "from 1970 to 9000"),
+            ("9001-01-01T00:00:00Z", "from 1970 to 9000"),
+            ("2026-03-01T12:00:00 01:00", "%2B"),
+            ("2026-03-01 12:00:00 01:00", "%2B"),
+        ] {
+            let told = wrong.parse::<Border>().expect_err(wrong).to_string();
+            assert!(told.contains(why), "{wrong}: {told}");
+        }
+        for wrong in ["2026-03-01 12:00", "2026-03-01T12:00:00", "yesterday", " "] {
+            assert_eq!(wrong.parse::<Border>(), Err(BorderError::Unreadable), "{wrong}");
+        }
+        assert!("1969-12".parse::<Month>().expect_err("no ledger's").to_string().contains("1970"));
     }
 
     #[test]

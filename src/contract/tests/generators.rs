@@ -73,7 +73,7 @@ fn optional(name: &'static str, values: impl Strategy<Value = Value> + 'static) 
 }
 
 fn id() -> impl Strategy<Value = Value> {
-    "[A-Za-z0-9._@/-]{1,6}".prop_map(Value::from)
+    r"(\.{0,2}[A-Za-z0-9_@/-]|\.{3})[A-Za-z0-9._@/-]{0,4}".prop_map(Value::from)
 }
 
 fn words(chars_max: usize) -> impl Strategy<Value = Value> {

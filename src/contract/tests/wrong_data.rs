@@ -160,6 +160,12 @@ fn ids_follow_their_rule() {
                 "x".repeat(65)
             ),
         ),
+        (
+            json!(".."),
+            "data.project_id: expected an id, found \"..\": \"..\" alone has a meaning of its own in addresses; \
+             expected another id"
+                .into(),
+        ),
         (json!(7), "data.project_id: expected an id as text, found 7".into()),
     ];
     for (value, detail) in cases {

@@ -112,7 +112,7 @@ impl<'de> Deserialize<'de> for RuleName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let is_name = !text.is_empty() && text.len() <= RULE_NAME_CHARS_MAX && text.chars().all(is_of_ids);
-        let expected = || de::Error::custom("rule: expected the name of an alert rule, such as hold_stale");
+        let expected = || de::Error::custom("expected the name of an alert rule, such as hold_stale");
         is_name.then_some(Self(text)).ok_or_else(expected)
     }
 }

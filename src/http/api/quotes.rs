@@ -1,8 +1,13 @@
 //! What a brief would cost, and whether it would start.
 
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Number;
 
@@ -30,6 +35,7 @@ const TYPE_CHARS_MAX: usize = 64;
 ]))]
 pub(in crate::http) struct Brief {
     /// What is to be made, each type with how many.
+    #[serde(default, deserialize_with = "objects_if_any")]
     #[schemars(length(min = 1, max = 1000))]
     pub(in crate::http) deliverables: Option<Vec<Piece>>,
     /// What it costs in credits, where no price list is to say so.
@@ -62,11 +68,54 @@ pub(super) fn endpoints(api: Api) -> Api {
     api.post("/v1/accounts/{account_id}/quote", quote, self::quote)
 }
 
-fn quote(reading: &mut Reading, path: AccountPath, brief: Brief) -> Answering<'_, Quote> {
+fn quote(reading: &mut Reading, path: AccountPath, Object(brief): Object<Brief>) -> Answering<'_, Quote> {
     Box::pin(async move {
         let price = brief.price().map_err(|wrong| Problem::new(Kind::BadRequest, wrong))?;
         Ok(reading.quote(&path.account_id, &price).await?.into())
     })
+}
+
+/// What only an object says. Without it an array of the members' values would be read as one, whatever their order.
+struct Object<T>(T);
+
+/// An object is all that the schema of `T` allows, too.
+impl<T: JsonSchema> JsonSchema for Object<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ReadObject(PhantomData)).map(Object)
+    }
+}
+
+struct ReadObject<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ReadObject<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with named members")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(members))
+    }
+}
+
+fn objects_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Piece>>, D::Error> {
+    let pieces = Option::<Vec<Object<Piece>>>::deserialize(deserializer)?;
+    Ok(pieces.map(|pieces| pieces.into_iter().map(|Object(piece)| piece).collect()))
 }
 
 /// A whole number, as JSON Schema has it: 5.0 is one.

@@ -11,6 +11,7 @@ use super::names::Subject;
 use super::wall::WallClock;
 use super::words::{counted, number, plain, said, size};
 use super::{attention, facts, links, prices, projects, reports, waiting};
+use crate::access::Scope;
 use crate::http::problem::Problem;
 use crate::ledger::notice::Contact;
 use crate::report::{AccountRow, InUse, Listed, Prices, QueueReport, RaisedRow, Reading, UsageLine};
@@ -42,6 +43,8 @@ pub(super) struct Standing {
     pub(super) in_use: InUse,
     pub(super) prices: Prices,
     pub(super) wall: WallClock,
+    /// How far who asks sees.
+    scope: Scope,
 }
 
 impl Standing {
@@ -61,6 +64,7 @@ impl Standing {
             in_use: reading.in_use(id, PROJECTS).await?,
             prices: reading.prices_of_account(id).await?,
             wall: WallClock::read(reading).await?,
+            scope: reading.scope().clone(),
             account,
         })
     }
@@ -126,7 +130,7 @@ impl Standing {
                     @if self.queue.claims.is_empty() {
                         p.empty { "Its projects wait behind the first " (CLAIMS) " of the pool\u{2019}s queue." }
                     } @else {
-                        (waiting::claims(&self.queue, &self.account.account_id, &self.wall))
+                        (waiting::claims(&self.queue, &self.account.account_id, &self.scope, &self.wall))
                     }
                 }
             }
@@ -138,7 +142,7 @@ impl Standing {
         html! {
             section.card id="projects" aria-labelledby="projects-heading" {
                 h2 id="projects-heading" { "Who holds the credits" }
-                (projects::breakdown(&self.in_use, &self.account.account_id, &self.wall))
+                (projects::breakdown(&self.in_use, &self.account.account_id, &self.scope, &self.wall))
             }
         }
     }

@@ -6,8 +6,10 @@ use maud::{Markup, html};
 
 use super::home::search;
 use super::layout::Page;
+use super::wall::WallClock;
 use super::words::plain;
 use crate::access::Scope;
+use crate::http::Site;
 use crate::http::gate::Visitor;
 use crate::http::problem::{Kind, Problem};
 
@@ -20,8 +22,12 @@ pub(in crate::http) fn wants_page(headers: &HeaderMap) -> bool {
     accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
-/// A problem as a page.
-pub(in crate::http) fn problem_page(problem: &Problem, visitor: Option<&Visitor>) -> Response {
+/// A problem as a page of this site.
+pub(in crate::http) fn problem_page(site: &Site, problem: &Problem, visitor: Option<&Visitor>) -> Response {
+    page(problem, visitor, WallClock::at_hand(&site.reports))
+}
+
+fn page(problem: &Problem, visitor: Option<&Visitor>, wall: WallClock) -> Response {
     let (heading, advice) = words(problem.kind);
     let body = html! {
         h1 { (heading) }
@@ -32,7 +38,7 @@ pub(in crate::http) fn problem_page(problem: &Problem, visitor: Option<&Visitor>
         }
         @if visitor.is_some() { p { a href="/" { "Back to the beginning" } } }
     };
-    let mut response = Page::still(heading, body).answer(problem.status(), visitor);
+    let mut response = Page::still(heading, body, wall).answer(problem.status(), visitor);
     if problem.kind == Kind::Unavailable {
         response.headers_mut().insert(header::RETRY_AFTER, RETRY_S);
         // Browsers load the page again by themselves, with and without scripts.
@@ -85,7 +91,7 @@ mod tests {
     #[test]
     fn a_page_that_may_come_later_loads_itself_again_and_others_do_not() {
         let refreshes = |kind| {
-            let page = problem_page(&Problem::new(kind, "the ledger is away"), None);
+            let page = page(&Problem::new(kind, "the ledger is away"), None, WallClock::utc());
             page.headers().contains_key(header::REFRESH)
         };
         assert!(refreshes(Kind::Unavailable));

@@ -27,13 +27,8 @@ impl Page {
         Self { title: title.into(), body, is_live: true, made }
     }
 
-    /// A page that stays as it is, made without a look at the ledger.
-    pub(super) fn still(title: impl Into<String>, body: Markup) -> Self {
-        Self::still_at(title, body, WallClock::utc())
-    }
-
     /// A page that stays as it is.
-    pub(super) fn still_at(title: impl Into<String>, body: Markup, made: WallClock) -> Self {
+    pub(super) fn still(title: impl Into<String>, body: Markup, made: WallClock) -> Self {
         Self { title: title.into(), body, is_live: false, made }
     }
 
@@ -192,7 +187,9 @@ mod tests {
         }
         assert_eq!(page.matches("<script").count(), 1);
         assert!(page.contains("<script src=\"/script.js\" defer></script>"), "{page}");
-        assert!(!shown(&Page::still("Error", html! {}), Some(&visitor)).contains("<script"));
+        assert!(
+            !shown(&Page::still("Error", html! {}, WallClock::utc()), Some(&visitor)).contains("<script")
+        );
     }
 
     #[test]

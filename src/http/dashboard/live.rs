@@ -4,8 +4,9 @@
 //! gate, and the browser exchanges it where it differs. So there is one rule for what somebody sees, and one poll
 //! serves all who listen. Nothing is polled while nobody does.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName};
@@ -16,11 +17,14 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::TokenName;
 use crate::http::problem::{Kind, Problem};
 use crate::report::Reports;
 
 /// As many streams are open at once; other pages stay as they are until they are loaded again.
 const STREAMS_MAX: usize = 64;
+/// As many of them by one token, so that no holder keeps all others from theirs.
+const STREAMS_OF_TOKEN_MAX: usize = 16;
 /// How often the ledger is asked whether it changed.
 const POLL_EVERY: Duration = Duration::from_secs(2);
 /// A stream is ended after so long. The browser opens another by itself, and the gate looks again at who asks.
@@ -50,6 +54,8 @@ pub struct Live {
     state: watch::Sender<State>,
     somebody_came: Notify,
     places: Arc<Semaphore>,
+    /// How many streams each token has open, by its name; none where there are none.
+    of_tokens: Arc<Mutex<HashMap<TokenName, usize>>>,
     stop: CancellationToken,
 }
 
@@ -60,6 +66,7 @@ impl Live {
             state: watch::Sender::new(State::Unknown),
             somebody_came: Notify::new(),
             places: Arc::new(Semaphore::new(STREAMS_MAX)),
+            of_tokens: Arc::default(),
             stop,
         }
     }
@@ -85,12 +92,19 @@ impl Live {
         }
     }
 
-    /// A stream for one more browser, unless there are too many.
-    pub(super) fn listen(&self, headers: &HeaderMap) -> Response {
+    /// A stream for one more browser, unless there are too many, in all or of the same token. Where no tokens are
+    /// needed, there is nobody to share with.
+    pub(super) fn listen(&self, token: Option<&TokenName>, headers: &HeaderMap) -> Response {
+        let too_many = |what: String| {
+            let what = format!("{what} are kept up to date already; this one can be loaded again");
+            Problem::new(Kind::Unavailable, what).into_response()
+        };
+        let share = match token.map(|token| Share::take(&self.of_tokens, token)) {
+            Some(None) => return too_many(format!("{STREAMS_OF_TOKEN_MAX} pages of this token")),
+            share => share.flatten(),
+        };
         let Ok(place) = self.places.clone().try_acquire_owned() else {
-            let what =
-                format!("{STREAMS_MAX} pages are kept up to date already; this one can be loaded again");
-            return Problem::new(Kind::Unavailable, what).into_response();
+            return too_many(format!("{STREAMS_MAX} pages"));
         };
         let listener = Listener {
             // What is the state already is told too: the page may be older.
@@ -103,6 +117,7 @@ impl Live {
             ends_at: Instant::now() + STREAM_MAX,
             stop: self.stop.clone(),
             _place: place,
+            _share: share,
         };
         self.somebody_came.notify_one();
         let events = stream::unfold(listener, |mut listener| async move {
@@ -122,6 +137,38 @@ struct Listener {
     ends_at: Instant,
     stop: CancellationToken,
     _place: OwnedSemaphorePermit,
+    _share: Option<Share>,
+}
+
+/// One of the streams that a token may have open, until it is dropped.
+struct Share {
+    of_tokens: Arc<Mutex<HashMap<TokenName, usize>>>,
+    token: TokenName,
+}
+
+impl Share {
+    /// One more of this token's, unless it has all of them.
+    fn take(of_tokens: &Arc<Mutex<HashMap<TokenName, usize>>>, token: &TokenName) -> Option<Self> {
+        let mut taken = of_tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = taken.entry(token.clone()).or_default();
+        if *count >= STREAMS_OF_TOKEN_MAX {
+            return None;
+        }
+        *count += 1;
+        Some(Self { of_tokens: of_tokens.clone(), token: token.clone() })
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut taken = self.of_tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = taken.get_mut(&self.token) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(&self.token);
+            }
+        }
+    }
 }
 
 impl Listener {
@@ -157,11 +204,24 @@ mod tests {
     async fn so_many_listen_and_one_more_may_once_another_has_gone() {
         let live = Live::new(CancellationToken::new());
         let headers = HeaderMap::new();
-        let mut listening: Vec<_> = (0..STREAMS_MAX).map(|_| live.listen(&headers)).collect();
+        let mut listening: Vec<_> = (0..STREAMS_MAX).map(|_| live.listen(None, &headers)).collect();
         assert!(listening.iter().all(|response| response.status() == StatusCode::OK));
-        assert_eq!(live.listen(&headers).status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(live.listen(None, &headers).status(), StatusCode::SERVICE_UNAVAILABLE);
         listening.pop();
-        assert_eq!(live.listen(&headers).status(), StatusCode::OK);
+        assert_eq!(live.listen(None, &headers).status(), StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn no_token_takes_the_places_of_all_others() {
+        let live = Live::new(CancellationToken::new());
+        let [one, other] = ["one", "other"].map(|name| name.parse::<TokenName>().unwrap());
+        let listen = |token: &TokenName| live.listen(Some(token), &HeaderMap::new());
+        let mut listening: Vec<_> = (0..STREAMS_OF_TOKEN_MAX).map(|_| listen(&one)).collect();
+        assert!(listening.iter().all(|response| response.status() == StatusCode::OK));
+        assert_eq!(listen(&one).status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(listen(&other).status(), StatusCode::OK);
+        listening.pop();
+        assert_eq!(listen(&one).status(), StatusCode::OK);
     }
 
     #[tokio::test]
@@ -170,7 +230,7 @@ mod tests {
         let live = Live::new(stop.clone());
         let mut headers = HeaderMap::new();
         headers.insert(LAST_EVENT, "7".parse().unwrap());
-        let response = live.listen(&headers);
+        let response = live.listen(None, &headers);
         live.state.send_replace(State::At(7));
         live.state.send_replace(State::At(8));
         let mut body = response.into_body().into_data_stream();

@@ -5,9 +5,10 @@ use axum::response::Response;
 use maud::html;
 
 use super::layout::Page;
+use super::wall::WallClock;
 
 /// The page to sign in by a token, with what was wrong with the last one, and where to go on to then.
-pub(super) fn page(problem: Option<&str>, next: Option<&str>) -> Response {
+pub(super) fn page(problem: Option<&str>, next: Option<&str>, wall: WallClock) -> Response {
     let body = html! {
         div.login {
             h1 { "Sign in" }
@@ -28,5 +29,5 @@ pub(super) fn page(problem: Option<&str>, next: Option<&str>) -> Response {
         }
     };
     let status = if problem.is_some() { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
-    Page::still("Sign in", body).answer(status, None)
+    Page::still("Sign in", body, wall).answer(status, None)
 }

@@ -41,6 +41,7 @@ use axum::routing::get;
 use serde::Deserialize;
 
 use self::layout::Page;
+use self::wall::WallClock;
 use super::Site;
 use super::gate::Visitor;
 use super::problem::{Kind, Problem};
@@ -85,7 +86,7 @@ pub(super) async fn login(State(site): State<Arc<Site>>, query: QueryOf<Login>) 
         return Redirect::to("/").into_response();
     }
     let problem = wrong.map(|_| "this token is not known, or is over; check that all of it was pasted");
-    login::page(problem, next.as_deref())
+    login::page(problem, next.as_deref(), WallClock::at_hand(&site.reports))
 }
 
 /// Reads one moment of the ledger.
@@ -96,15 +97,19 @@ async fn read<T>(
 ) -> Result<T, Problem> {
     let mut reading = site.reports.read(visitor.scope.clone()).await?;
     let answered = asked(&mut reading).await;
+    if answered.is_err() {
+        // The page that says what went wrong tells its time by them too, where they can be read.
+        reading.clocks().await.ok();
+    }
     reading.close().await?;
     answered
 }
 
 /// A page, or what went wrong as a page.
-fn shown(page: Result<Page, Problem>, visitor: &Visitor) -> Response {
+fn shown(site: &Site, page: Result<Page, Problem>, visitor: &Visitor) -> Response {
     match page {
         Ok(page) => page.answer(StatusCode::OK, Some(visitor)),
-        Err(problem) => problem_page(&problem, Some(visitor)),
+        Err(problem) => problem_page(site, &problem, Some(visitor)),
     }
 }
 
@@ -129,7 +134,7 @@ async fn home(State(site): State<Arc<Site>>, visitor: Visitor, query: QueryOf<ho
     }
     let place = place_of(query);
     let page = read(&site, &visitor, |reading| Box::pin(home::page(reading, place))).await;
-    shown(page, &visitor)
+    shown(&site, page, &visitor)
 }
 
 #[derive(Default, Deserialize)]
@@ -143,14 +148,14 @@ async fn search(State(site): State<Arc<Site>>, visitor: Visitor, query: QueryOf<
     let (id, sought) = (id.trim(), id.trim().to_owned());
     match read(&site, &visitor, |reading| Box::pin(async move { search::find(reading, &sought).await })).await
     {
-        Ok(found) => search::answer(&found, id, &visitor),
-        Err(problem) => problem_page(&problem, Some(&visitor)),
+        Ok(found) => search::answer(&found, id, &visitor, WallClock::at_hand(&site.reports)),
+        Err(problem) => problem_page(&site, &problem, Some(&visitor)),
     }
 }
 
 async fn prices(State(site): State<Arc<Site>>, visitor: Visitor) -> Response {
     let page = read(&site, &visitor, |reading| Box::pin(prices::page(reading))).await;
-    shown(page, &visitor)
+    shown(&site, page, &visitor)
 }
 
 async fn organization(
@@ -169,7 +174,7 @@ async fn organization(
         }
         Err(problem) => Err(problem),
     };
-    shown(page, &visitor)
+    shown(&site, page, &visitor)
 }
 
 async fn account(
@@ -186,7 +191,7 @@ async fn account(
         }
         Err(problem) => Err(problem),
     };
-    shown(page, &visitor)
+    shown(&site, page, &visitor)
 }
 
 async fn project(
@@ -203,7 +208,7 @@ async fn project(
         }
         Err(problem) => Err(problem),
     };
-    shown(page, &visitor)
+    shown(&site, page, &visitor)
 }
 
 async fn quote(
@@ -220,7 +225,7 @@ async fn quote(
         }
         Err(problem) => Err(problem),
     };
-    shown(page, &visitor)
+    shown(&site, page, &visitor)
 }
 
 #[derive(Default, Deserialize)]
@@ -245,10 +250,10 @@ async fn statement(
         }
         Err(problem) => Err(problem),
     };
-    shown(page, &visitor)
+    shown(&site, page, &visitor)
 }
 
 /// A stream of what changes. Only who may see something may listen.
-async fn events(State(site): State<Arc<Site>>, _: Visitor, headers: HeaderMap) -> Response {
-    site.live.listen(&headers)
+async fn events(State(site): State<Arc<Site>>, visitor: Visitor, headers: HeaderMap) -> Response {
+    site.live.listen(visitor.name.as_ref(), &headers)
 }

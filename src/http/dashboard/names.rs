@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use super::links;
 use super::search::known;
 use super::words::{named, said};
+use crate::access::Scope;
 use crate::http::problem::Problem;
 use crate::report::{AccountRow, OrganizationSummary, Reading};
 
@@ -25,6 +26,16 @@ pub(super) fn called(id: &str, name: Option<&str>) -> String {
 pub(super) fn account(id: &str, names: &HashMap<String, String>) -> Markup {
     let name = called(id, names.get(id).map(String::as_str));
     html! { a href=(links::account(id)) title=(id) { (said(&name)) } }
+}
+
+/// An account by its id, on the page of another: the way to it for who may go there. Who sees one account alone, as
+/// which a pool counts, is told of its members' projects and not of the members.
+pub(super) fn other_account(id: &str, scope: &Scope) -> Markup {
+    let may_go = match scope {
+        Scope::All | Scope::Organization(_) => true,
+        Scope::Account(own) => own.as_str() == id,
+    };
+    html! { @if may_go { a href=(links::account(id)) { (id) } } @else { span.id { (id) } } }
 }
 
 /// The way to a project, by its name with the id below.
@@ -97,6 +108,15 @@ mod tests {
         assert_eq!(called("pool:acme", None), "Pool of acme");
         assert_eq!(called("studio", Some("Studio")), "Studio");
         assert_eq!(called("studio", Some("  ")), "studio");
+    }
+
+    #[test]
+    fn an_account_that_is_not_to_be_seen_is_named_and_no_link() {
+        let way = |scope: &str| other_account("film", &scope.parse().unwrap()).into_string();
+        for scope in ["all", "organization:acme", "account:film"] {
+            assert!(way(scope).contains("href=\"/accounts/film\""), "{scope}: {}", way(scope));
+        }
+        assert_eq!(way("account:pool:acme"), "<span class=\"id\">film</span>");
     }
 
     #[test]

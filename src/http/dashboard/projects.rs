@@ -2,17 +2,18 @@
 
 use maud::{Markup, html};
 
+use super::names;
 use super::table::{Column, table};
 use super::wall::WallClock;
 use super::words::{counted, number, word};
-use super::{links, names};
+use crate::access::Scope;
 use crate::report::{InUse, ProjectRow};
 
 /// Hundredths of a percent in a whole.
 const WHOLE: i128 = 10_000;
 
-/// Projects that hold credits. `own` is the account whose page it is: others are named.
-pub(super) fn breakdown(in_use: &InUse, own: &str, wall: &WallClock) -> Markup {
+/// Projects that hold credits. `own` is the account whose page it is: others are named, to who sees `scope`.
+pub(super) fn breakdown(in_use: &InUse, own: &str, scope: &Scope, wall: &WallClock) -> Markup {
     let holding: Vec<_> = in_use.projects.iter().filter(|project| project.held > 0).collect();
     let largest = holding.iter().map(|project| project.held).max().unwrap_or(1);
     html! {
@@ -23,7 +24,7 @@ pub(super) fn breakdown(in_use: &InUse, own: &str, wall: &WallClock) -> Markup {
                 "Projects that hold credits",
                 "Projects that hold credits, the largest first",
                 &[Column::Text("Project"), Column::Text("Status"), Column::Number("Holds")],
-                &html! { @for project in &holding { (row(project, own, largest, wall)) } },
+                &html! { @for project in &holding { (row(project, own, scope, largest, wall)) } },
             ))
             @if in_use.more > 0 {
                 p.aside { "and " (counted(in_use.more, "project")) " more that hold less or wait." }
@@ -32,13 +33,13 @@ pub(super) fn breakdown(in_use: &InUse, own: &str, wall: &WallClock) -> Markup {
     }
 }
 
-fn row(project: &ProjectRow, own: &str, largest: i64, wall: &WallClock) -> Markup {
+fn row(project: &ProjectRow, own: &str, scope: &Scope, largest: i64, wall: &WallClock) -> Markup {
     html! {
         tr {
             th scope="row" {
                 (names::project(&project.project_id, project.name.as_deref()))
                 @if project.account_id != own {
-                    span.aside { a href=(links::account(&project.account_id)) { (project.account_id) } }
+                    span.aside { (names::other_account(&project.account_id, scope)) }
                 }
             }
             td {
@@ -91,7 +92,7 @@ mod tests {
     fn names_are_escaped_and_shares_are_of_the_largest() {
         let wall = WallClock::utc();
         let in_use = InUse { projects: vec![project("P-1", 40), project("P-2", 10)], more: 3 };
-        let shown = breakdown(&in_use, "studio", &wall).into_string();
+        let shown = breakdown(&in_use, "studio", &Scope::All, &wall).into_string();
         assert!(shown.contains("&lt;i&gt;Spring&lt;/i&gt;"), "{shown}");
         assert!(shown.contains("width=\"100.00%\"") && shown.contains("width=\"25.00%\""), "{shown}");
         assert!(shown.contains("in progress") && shown.contains("and 3 projects more"), "{shown}");
@@ -102,8 +103,7 @@ mod tests {
     #[test]
     fn nothing_held_is_a_sentence() {
         let none = InUse { projects: Vec::new(), more: 0 };
-        assert!(
-            breakdown(&none, "studio", &WallClock::utc()).into_string().contains("No project holds credits.")
-        );
+        let shown = breakdown(&none, "studio", &Scope::All, &WallClock::utc()).into_string();
+        assert!(shown.contains("No project holds credits."), "{shown}");
     }
 }

@@ -107,7 +107,7 @@ pub(super) async fn page(reading: &mut Reading, id: &str, query: &str) -> Result
             (answered(answer.as_ref(), &account, &form))
         }
     };
-    Ok(Page::still_at("Quote a brief", body, WallClock::read(reading).await?))
+    Ok(Page::still("Quote a brief", body, WallClock::read(reading).await?))
 }
 
 fn fields(form: &Form, prices: &Prices, id: &str) -> Markup {
@@ -162,8 +162,25 @@ fn answered(answer: Option<&Result<Quote, String>>, account: &AccountRow, form: 
                 None if !form.wrong.is_empty() => p.wrong role="alert" { "Some fields can\u{2019}t be read; each says what it expects." }
                 None => {
                     p.empty { "Say what is to be made, and it is told here what that costs and whether it would start." }
-                    p { "The account has " (counted(account.available, "credit")) " left." }
+                    (left(account))
                 }
+            }
+        }
+    }
+}
+
+/// What there is to spend, as the account's own page says it.
+fn left(account: &AccountRow) -> Markup {
+    html! {
+        @if account.available < 0 {
+            p { "The account is " (counted(account.available.saturating_neg(), "credit")) " over its limit." }
+        } @else {
+            p { "The account has " (counted(account.available, "credit")) " left." }
+        }
+        @if account.pool_is_tighter() {
+            p {
+                "Only " strong { (number(account.max_usable.unwrap_or(0))) }
+                " of them can be used now: the pool has no more."
             }
         }
     }

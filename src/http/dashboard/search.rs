@@ -7,6 +7,7 @@ use maud::html;
 use super::home::{balances, search};
 use super::layout::Page;
 use super::links;
+use super::wall::WallClock;
 use crate::http::gate::Visitor;
 use crate::http::problem::Problem;
 use crate::report::{self, AccountRow, ReadError, Reading};
@@ -53,7 +54,7 @@ pub(super) fn known<T>(asked: Result<T, ReadError>) -> Result<Option<T>, Problem
 }
 
 /// The answer to a search.
-pub(super) fn answer(found: &Found, id: &str, visitor: &Visitor) -> Response {
+pub(super) fn answer(found: &Found, id: &str, visitor: &Visitor, wall: WallClock) -> Response {
     let accounts = match found {
         Found::At(place) => return Redirect::to(place).into_response(),
         Found::Accounts(accounts) => accounts,
@@ -68,5 +69,5 @@ pub(super) fn answer(found: &Found, id: &str, visitor: &Visitor) -> Response {
         @if !accounts.is_empty() { section.card aria-label="Accounts that begin so" { (balances(accounts)) } }
     };
     let status = if accounts.is_empty() { StatusCode::NOT_FOUND } else { StatusCode::OK };
-    Page::still("Find", body).answer(status, Some(visitor))
+    Page::still("Find", body, wall).answer(status, Some(visitor))
 }

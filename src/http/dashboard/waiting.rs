@@ -5,23 +5,24 @@ use maud::{Markup, html};
 use super::wall::WallClock;
 use super::words::{counted, number, said, word};
 use super::{links, names};
+use crate::access::Scope;
 use crate::ledger::notice::{Aside, Holder, Obstacle, Shortfall};
 use crate::report::{ClaimRow, QueueReport, UnblockingRow};
 
 /// As many of the projects that would unblock a claim are named.
 const PROJECTS_NAMED: usize = 3;
 
-/// A queue's claims, first come first. `own` is the account whose page it is: others are named.
-pub(super) fn claims(queue: &QueueReport, own: &str, wall: &WallClock) -> Markup {
+/// A queue's claims, first come first. `own` is the account whose page it is: others are named, to who sees `scope`.
+pub(super) fn claims(queue: &QueueReport, own: &str, scope: &Scope, wall: &WallClock) -> Markup {
     let untold = queue.queued.projects - i64::try_from(queue.claims.len()).unwrap_or(i64::MAX);
     html! {
         p.aside { "First come, first served; beside each, what would unblock it." }
-        ol.claims { @for claim in &queue.claims { (row(claim, own, wall)) } }
+        ol.claims { @for claim in &queue.claims { (row(claim, own, scope, wall)) } }
         @if untold > 0 { p.aside { "and " (counted(untold, "project")) " more behind them." } }
     }
 }
 
-fn row(claim: &ClaimRow, own: &str, wall: &WallClock) -> Markup {
+fn row(claim: &ClaimRow, own: &str, scope: &Scope, wall: &WallClock) -> Markup {
     html! {
         li {
             span.place { span.hidden { "Place " } (number(claim.position)) }
@@ -29,7 +30,7 @@ fn row(claim: &ClaimRow, own: &str, wall: &WallClock) -> Markup {
                 (names::project(claim.project_id.as_str(), claim.name.as_deref()))
                 span.aside {
                     @if claim.account_id.as_str() != own {
-                        a href=(links::account(claim.account_id.as_str())) { (claim.account_id) } " "
+                        (names::other_account(claim.account_id.as_str(), scope)) " "
                     }
                     "waits " (wall.age(claim.waiting_since))
                 }

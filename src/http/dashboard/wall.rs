@@ -7,7 +7,7 @@ use super::words::counted;
 use crate::clock::{self, Clocks, Zone};
 use crate::http::problem::Problem;
 use crate::ledger::moment::Timestamp;
-use crate::report::Reading;
+use crate::report::{Reading, Reports};
 
 /// What is farther off than that is told by its date, in days.
 const DAYS_TOLD: i64 = 60;
@@ -25,9 +25,14 @@ impl WallClock {
         Ok(Self { now: clock::now(), clocks: reading.clocks().await? })
     }
 
-    /// The present time in UTC, for pages that are made without a look at the ledger.
+    /// The same without a look at the ledger: in UTC, where those clocks have not been read so far.
+    pub(super) fn at_hand(reports: &Reports) -> Self {
+        Self { now: clock::now(), clocks: reports.clocks_at_hand().unwrap_or_else(Clocks::utc) }
+    }
+
+    #[cfg(test)]
     pub(super) fn utc() -> Self {
-        Self { now: clock::now(), clocks: Clocks::utc() }
+        Self::at(clock::now())
     }
 
     /// Whose clocks they are.

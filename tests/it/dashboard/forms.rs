@@ -20,6 +20,13 @@ fn a_brief_is_quoted_by_an_address_that_can_be_passed_on() {
     );
     assert!(answer.contains("What would unblock it"), "{answer}");
     assert_eq!(world.number("select log_last from creditd.ledger"), before, "nothing is booked by asking");
+    let open =
+        ["account", "open", "late", "--kind", "integrated", "--organization", "agency", "--actor", "ops"];
+    world.text(&[&open[..], &["--allocation", "50"]].concat());
+    let unasked = page(&daemon, "/accounts/late/quote");
+    let answer = unasked.section("answer");
+    assert!(answer.contains("The account has 50 credits left."), "{answer}");
+    assert!(answer.contains("Only <strong>"), "more than the pool has can't be used: {answer}");
 }
 
 #[test]

@@ -70,6 +70,11 @@ fn a_projects_page_tells_of_no_account_that_is_not_to_be_seen() {
     assert!(
         !of_pool.text.contains("/accounts/agency%2Ffilm") && of_pool.text.contains("/accounts/pool%3Aagency")
     );
+    let pools_own = seen_with(&daemon, &pool, "/accounts/pool%3Aagency").text;
+    assert!(
+        pools_own.contains("agency/film") && !pools_own.contains("/accounts/agency%2Ffilm"),
+        "{pools_own}"
+    );
     assert_eq!(seen_with(&daemon, &account, "/projects/P-7").status, StatusCode::NOT_FOUND);
 }
 

@@ -16,6 +16,8 @@ fn times_are_told_by_the_reports_clocks_in_utc_to_programs_and_the_zone_is_named
         let mut world = World::new();
         world.set("CREDITD__REPORT__TIMEZONE", zone);
         let daemon = agency(&world);
+        let unknown = page(&daemon, "/accounts/nobody");
+        assert!(unknown.text.contains(zone) && !unknown.text.contains("UTC"), "{}", unknown.text);
         let account = page(&daemon, "/accounts/studio");
         let foot = account.text.split_once("<footer").unwrap().1;
         assert_eq!(foot.matches(zone).count(), 1, "{foot}");

@@ -25,6 +25,15 @@ fn another_order_than_the_ledgers_is_refused_as_a_wrong_setting() {
 }
 
 #[test]
+fn a_time_zone_that_postgresql_does_not_know_is_refused_as_a_wrong_setting() {
+    let mut world = World::new();
+    world.set("CREDITD__REPORT__TIMEZONE", "Nope");
+    let (code, said) = refusal(&world);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("report.timezone") && said.contains("pg_timezone_names"), "{said}");
+}
+
+#[test]
 fn a_missing_schema_is_refused_with_what_to_do() {
     let mut world = World::new();
     world.set("CREDITD__DATABASE__SCHEMA", "elsewhere");

@@ -135,6 +135,8 @@ fn what_a_query_may_not_say_is_refused_by_name() {
         ("/v1/accounts/studio/usage/projects?after=a!b", "after"),
         ("/v1/accounts/studio/usage/days?from=yesterday", "from"),
         ("/v1/accounts/studio/usage/days?to=2026-02-30", "to"),
+        ("/v1/accounts/studio/usage/days?from=2026-03-01T12:00:00+01:00", "%2B"),
+        ("/v1/accounts/studio/usage/days?from=1969-12-31", "1970"),
         ("/v1/accounts/studio/usage.json?until=2026-01-01", "until"),
         ("/v1/accounts/studio/statement", "month"),
         ("/v1/accounts/studio/statement?month=2026-13", "month"),
@@ -144,6 +146,8 @@ fn what_a_query_may_not_say_is_refused_by_name() {
         let detail = http.get(path).problem(400);
         assert!(detail.contains(named), "{path}: {detail}");
     }
+    let detail = http.get("/v1/alerts?rule=").problem(400);
+    assert_eq!(detail.matches("rule:").count(), 1, "{detail}");
     let contradictory = [
         ("/v1/accounts/studio/usage/projects?order=largest&after=p", "after"),
         ("/v1/accounts/studio/usage/days?from=1970-01-01&to=8999-01-01", "from"),
@@ -168,7 +172,9 @@ fn what_a_query_may_not_say_is_refused_by_name() {
     let bodies = [
         ("{", 400, "body"),
         ("{}", 400, "deliverables"),
-        ("[]", 400, "body"),
+        ("[]", 400, "expected an object"),
+        ("[null,5]", 400, "expected an object"),
+        ("{\"deliverables\":[[\"video\",1]]}", 400, "expected an object"),
         ("{\"credits\":-1}", 400, "credits"),
         ("{\"credits\":1.5}", 400, "credits"),
         ("{\"credits\":1000000000001}", 400, "credits"),

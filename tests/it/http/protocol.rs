@@ -13,13 +13,13 @@ fn ids_may_have_all_that_ids_have_and_no_path_or_query_makes_an_error_of_the_ser
     let world = World::new();
     let daemon = world.daemon();
     let http = Asker::of(&daemon);
-    let odd = ["a/b", "..", ".", "a.b:c@d", "x".repeat(64).leak()];
+    let odd = ["a/b", "...", ".a", "a/..", "a.b:c@d", "x".repeat(64).leak()];
     for id in odd {
         give(&world, &["account", "open", id, "--capacity", "1"]);
         give(&world, &["organization", "open", id]);
     }
     for id in odd {
-        // A dot would be taken for a place in the tree by whoever asks.
+        // A dot may be taken for a place in the tree by whoever asks.
         let written = id.replace('/', "%2F").replace('.', "%2E").replace(':', "%3A").replace('@', "%40");
         for (path, id) in
             [(written.clone(), id.to_owned()), (format!("pool:{written}"), format!("pool:{id}"))]

@@ -181,6 +181,7 @@ fn nothing_outside_a_scope_can_be_told_from_what_does_not_exist() {
                 if path == "/v1/parked" {
                     answer.problem(403);
                 } else {
+                    assert_eq!(answer.status, 200, "{scope} {path}: {}", answer.text());
                     assert_no_trace(&answer, &covered, &format!("{scope} {path}"));
                 }
                 continue;

@@ -101,6 +101,12 @@ fn a_file_that_cannot_be_used_leaves_the_tokens_from_before_and_the_daemon_at_wo
     daemon.wait_for_log("the tokens were read again");
     http.with(&good).get(ALL).problem(401);
     assert_eq!(http.with(&late).get(ALL).status, 200);
+    assert_eq!(daemon.count_in_log("\"WARN\""), 0, "{}", daemon.log());
+    world.text(&["token", "revoke", "late", "--file", file.to_str().unwrap()]);
+    daemon.signal(Signal::HUP);
+    daemon.wait_for_log("nobody is let in");
+    assert_eq!(daemon.count_in_log("\"WARN\""), 1, "{}", daemon.log());
+    http.with(&late).get(ALL).problem(401);
 }
 
 #[test]
