@@ -21,10 +21,10 @@ python=$tools/python/bin/python
 export CREDITD_WEB_TOOLS=$tools CREDITD_WEB_PICTURES=$target/web PYTHONDONTWRITEBYTECODE=1
 
 # Beside what is built, so that the clone stays clean. Only what the files name is taken, and no package's own
-# scripts are run.
+# scripts are run. Where the clone was moved they are installed anew: a virtual environment's programs name its place.
 install_tools() {
     mkdir -p "$tools" || return
-    cat tests/web/requirements.txt tests/web/package-lock.json >"$tools/wanted"
+    { echo "$tools" && cat tests/web/requirements.txt tests/web/package-lock.json; } >"$tools/wanted"
     if cmp --silent "$tools/wanted" "$tools/installed" && "$python" -c ''; then return; fi
     rm -rf "$tools/installed" "$tools/python"
     cp tests/web/package.json tests/web/package-lock.json "$tools" &&
