@@ -27,7 +27,7 @@ pub struct ProjectInFull {
     pub refused: Option<Credits>,
     /// Since when it never held nothing.
     pub held_since: Option<Timestamp>,
-    /// Its place in the queue and what would unblock it, where it waits among the first of it.
+    /// Its place in the queue, and where that is among the first what would unblock it.
     pub claim: Option<ClaimRow>,
     /// What was made in it, by type, as its account was told.
     pub assets: Vec<AssetUsage>,
