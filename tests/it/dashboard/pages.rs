@@ -236,14 +236,20 @@ fn what_is_not_there_is_a_page_for_people_and_a_problem_for_programs() {
 fn while_the_ledger_is_away_a_page_says_so_and_comes_back_by_itself() {
     let world = World::new();
     let daemon = agency(&world);
-    world.as_superuser("alter role creditd nologin");
+    // This world's database alone: the role and the server are everybody's.
+    let limit_connections = |limit: i32| {
+        world.as_superuser(&format!(
+            "do $$ begin execute format('alter database %I connection limit {limit}', current_database()); end $$"
+        ));
+    };
+    limit_connections(0);
     world.end_daemons_backends();
     let mut away = page(&daemon, "/");
     wait_until("the page that the ledger is away", || {
         away = page(&daemon, "/");
         away.status == StatusCode::SERVICE_UNAVAILABLE
     });
-    world.as_superuser("alter role creditd login");
+    limit_connections(-1);
     assert!(away.text.contains("can't be reached at present"), "{}", away.text);
     assert!(away.text.contains("loads itself again") && away.header("refresh") == "10", "{}", away.text);
     wait_until("the overview", || page(&daemon, "/").status == StatusCode::OK);
