@@ -28,6 +28,9 @@ impl Books<'_> {
             let transition = evaluate(&account.raised, rules, &measured(account), input.now);
             due.extend(transition.map(|transition| (id, transition)));
         }
+        if due.is_empty() {
+            return Ok(());
+        }
         // All together: each need begins the batch again.
         let unknown = due.iter().map(|(id, _)| id).filter(|id| !self.shelf.holders.contains_key(id));
         let unknown: Vec<_> = unknown.cloned().collect();
