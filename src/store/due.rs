@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use sqlx::postgres::types::PgInterval;
+
 use super::rows::{GrantRecord, PriceListRecord, ProjectRecord};
 use super::{Store, StoreError};
 use crate::ledger::grant::Grant;
@@ -10,6 +12,9 @@ use crate::ledger::moment::Timestamp;
 use crate::ledger::own::Own;
 use crate::ledger::project::Project;
 use crate::ledger::settings::Settings;
+
+/// As many looks at holds are put off at a time; more at the next.
+const CHECKS_PUT_OFF_AT_ONCE: i64 = 1_000;
 
 impl Store {
     /// What is due at `now` by `settings`, in the order in which it is to be applied; no more than `limit` of
@@ -69,8 +74,7 @@ impl Store {
         rows.into_iter().map(Grant::try_from).collect()
     }
 
-    /// Projects that hold credits in a status for longer than its limit, by account. Asked every second:
-    /// status by status, or the planner reads all that holds credits.
+    /// Projects that hold credits in a status for longer than its limit, by account.
     async fn stale_holds(
         &self,
         settings: &Settings,
@@ -78,27 +82,24 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Own>, StoreError> {
         let limited = settings.statuses.iter().filter_map(|rule| {
-            let before = now - settings.stale_after(&rule.status)?;
-            Some((rule.status.to_string(), before.to_offset_date_time()))
+            let after = settings.stale_after(&rule.status)?;
+            Some((rule.status.to_string(), PgInterval { months: 0, days: 0, microseconds: after.0 }))
         });
-        let (statuses, before): (Vec<_>, Vec<_>) = limited.unzip();
+        let (statuses, after): (Vec<_>, Vec<_>) = limited.unzip();
+        self.put_off_checks(&statuses, &after, now).await?;
         let rows = sqlx::query_as!(
             ProjectRecord,
-            r#"select due.project_id as "project_id!", due.account_id as "account_id!", due.status, due.effect,
-                      due.stage, due.price_said, due.price_credits, due.final_credits, due.name,
-                      due.versions as "versions!", due.mode as "mode!", due.chain_account as "chain_account!",
-                      due.chain_pool, due.held as "held!", due.consumed as "consumed!", due.ticket,
-                      due.waiting_since, due.aside, due.refused, due.status_since, due.stale_since,
-                      due.released_from, due.unpriced_since
-                 from unnest($1::text[], $2::timestamptz[]) limits (status, before)
-                cross join lateral (
-                      select * from project
-                       where project.status = limits.status and status_since <= limits.before
-                         and held > 0 and stale_since is null
-                       order by status_since limit $3) due
-                order by due.status_since, due.project_id limit $3"#,
+            "select project_id, account_id, project.status, effect, stage, price_said, price_credits,
+                    final_credits, name, versions, mode, chain_account, chain_pool, held, consumed, ticket,
+                    waiting_since, aside, refused, status_since, stale_since, released_from, unpriced_since
+               from project
+               join unnest($1::text[], $2::interval[]) limits (status, after)
+                    on project.status = limits.status and status_since + limits.after <= $3
+              where stale_check_at <= $3 and stale_since is null and held > 0
+              order by status_since, project_id limit $4",
             &statuses,
-            &before,
+            &after as &[PgInterval],
+            now.to_offset_date_time(),
             limit,
         )
         .fetch_all(&self.pool)
@@ -110,5 +111,33 @@ impl Store {
             by_account.entry(chain.account).or_default().push(project);
         }
         Ok(by_account.into_values().map(Own::HoldsStale).collect())
+    }
+    /// Puts off the look at holds that are not stale yet though it is time to look: their status changed meanwhile,
+    /// or has no limit.
+    async fn put_off_checks(
+        &self,
+        statuses: &[String],
+        after: &[PgInterval],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        // Rows that a batch is changing are left to the next look: neither may wait for the other.
+        sqlx::query!(
+            "update project set stale_check_at = looked_at.again
+               from (select project_id, status_since + limits.after as again
+                       from project
+                       left join unnest($1::text[], $2::interval[]) limits (status, after)
+                            on project.status = limits.status
+                      where stale_check_at <= $3 and stale_since is null
+                        and (status_since + limits.after <= $3) is not true
+                      limit $4 for update of project skip locked) looked_at
+              where project.project_id = looked_at.project_id",
+            statuses,
+            after as &[PgInterval],
+            now.to_offset_date_time(),
+            CHECKS_PUT_OFF_AT_ONCE,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
     }
 }

@@ -2,19 +2,23 @@
 
 use serde_json::Value;
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use time::OffsetDateTime;
 
-use super::{StoreError, versions};
+use super::StoreError;
+use super::versions::{self, Stored};
 use crate::ledger::account::{Account, OnInsufficient, Organization};
+use crate::ledger::alert::Raised;
 use crate::ledger::books::{Changes, LedgerState, LogRecord};
 use crate::ledger::digest;
 use crate::ledger::entry::Entry;
 use crate::ledger::grant::Grant;
-use crate::ledger::input::AssetRecord;
-use crate::ledger::moment::Timestamp;
+use crate::ledger::input::{AssetRecord, Price};
+use crate::ledger::moment::{Micros, Timestamp};
 use crate::ledger::notice::Notice;
 use crate::ledger::price::PriceList;
 use crate::ledger::project::Project;
+use crate::ledger::settings::Settings;
 
 /// Writes accounts, organizations, projects, entries and notices.
 pub(super) async fn books(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
@@ -27,7 +31,7 @@ pub(super) async fn books(connection: &mut PgConnection, changes: &Changes) -> R
     }
     save_organizations(connection, &changes.organizations).await?;
     save_accounts(connection, &changes.accounts).await?;
-    save_projects(connection, &changes.projects).await?;
+    save_projects(connection, &changes.projects, &changes.ledger.settings).await?;
     save_grants(connection, &changes.grants).await?;
     save_price_lists(connection, &changes.price_lists).await?;
     insert_assets(connection, &changes.assets).await?;
@@ -86,7 +90,7 @@ async fn save_organizations(connection: &mut PgConnection, rows: &[Organization]
         &column(rows, |row| text(row.name.get().as_deref())) as &[Option<String>],
         &column(rows, |row| text(row.contact.get().as_deref())) as &[Option<String>],
         &column(rows, |row| row.alert_rules.get().as_ref().map(as_json)) as &[Option<Value>],
-        &column(rows, |row| versions::to_json(row.versions())),
+        &column(rows, |row| versions::to_json(row.versions())) as &[Json<Stored>],
     )
     .execute(connection)
     .await?;
@@ -132,7 +136,7 @@ async fn save_accounts(connection: &mut PgConnection, rows: &[Account]) -> Resul
             as &[Option<String>],
         &column(rows, |row| row.overdraft_limit.get().0),
         &column(rows, |row| row.alert_rules.get().as_ref().map(as_json)) as &[Option<Value>],
-        &column(rows, |row| versions::to_json(row.versions())),
+        &column(rows, |row| versions::to_json(row.versions())) as &[Json<Stored>],
         &column(rows, |row| row.plan.0),
         &column(rows, |row| row.balance.total.0),
         &column(rows, |row| row.balance.held.0),
@@ -143,7 +147,7 @@ async fn save_accounts(connection: &mut PgConnection, rows: &[Account]) -> Resul
         &column(rows, |row| row.sequences.alerts),
         &column(rows, |row| row.sequences.holds),
         &column(rows, |row| row.digest.0.to_vec()),
-        &column(rows, |row| as_json(&row.raised)),
+        &column(rows, |row| Json(&row.raised)) as &[Json<&Vec<Raised>>],
         &column(rows, |row| *row.closed.get()),
         &column(rows, |row| row.tallies.promised.0),
         &column(rows, |row| row.tallies.stale_holds),
@@ -156,21 +160,26 @@ async fn save_accounts(connection: &mut PgConnection, rows: &[Account]) -> Resul
     Ok(())
 }
 
-async fn save_projects(connection: &mut PgConnection, rows: &[Project]) -> Result<(), StoreError> {
+async fn save_projects(
+    connection: &mut PgConnection,
+    rows: &[Project],
+    settings: &Settings,
+) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
+    let limit_min = settings.statuses.iter().filter_map(|rule| settings.stale_after(&rule.status)).min();
     let chain = |row: &Project| row.chain.clone().expect("a project that is saved has an account");
     sqlx::query!(
         "insert into project (project_id, account_id, status, effect, stage, price_said, price_credits,
                 final_credits, name, versions, mode, chain_account, chain_pool, held, consumed, ticket,
                 waiting_since, aside, refused, state, wanted, status_since, stale_since, released_from,
-                unpriced_since)
+                unpriced_since, stale_check_at)
          select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::jsonb[],
                 $7::bigint[], $8::bigint[], $9::text[], $10::jsonb[], $11::text[], $12::text[], $13::text[],
                 $14::bigint[], $15::bigint[], $16::bigint[], $17::timestamptz[], $18::boolean[],
                 $19::bigint[], $20::text[], $21::bigint[], $22::timestamptz[], $23::timestamptz[],
-                $24::jsonb[], $25::timestamptz[])
+                $24::jsonb[], $25::timestamptz[], $26::timestamptz[])
          on conflict (project_id) do update
             set account_id = excluded.account_id, status = excluded.status, effect = excluded.effect,
                 stage = excluded.stage, price_said = excluded.price_said,
@@ -181,7 +190,10 @@ async fn save_projects(connection: &mut PgConnection, rows: &[Project]) -> Resul
                 waiting_since = excluded.waiting_since, aside = excluded.aside,
                 refused = excluded.refused, state = excluded.state, wanted = excluded.wanted,
                 status_since = excluded.status_since, stale_since = excluded.stale_since,
-                released_from = excluded.released_from, unpriced_since = excluded.unpriced_since",
+                released_from = excluded.released_from, unpriced_since = excluded.unpriced_since,
+                -- Seldom changed, so that a new status alone touches no index.
+                stale_check_at = case when excluded.held > 0
+                                      then least(project.stale_check_at, excluded.stale_check_at) end",
         &column(rows, |row| row.id.to_string()),
         &column(rows, |row| text(row.account.get().as_ref()).unwrap_or_default()),
         &column(rows, |row| row.status.get().as_ref().map(|status| status.name.to_string()))
@@ -190,11 +202,11 @@ async fn save_projects(connection: &mut PgConnection, rows: &[Project]) -> Resul
             as &[Option<String>],
         &column(rows, |row| row.status.get().as_ref().map(|status| i32::from(status.stage)))
             as &[Option<i32>],
-        &column(rows, |row| row.price.get().as_ref().map(|tag| as_json(&tag.said))) as &[Option<Value>],
+        &column(rows, |row| row.price.get().as_ref().map(|tag| Json(&tag.said))) as &[Option<Json<&Price>>],
         &column(rows, |row| row.credits().map(|credits| credits.0)) as &[Option<i64>],
         &column(rows, |row| row.final_credits.get().map(|credits| credits.0)) as &[Option<i64>],
         &column(rows, |row| text(row.name.get().as_deref())) as &[Option<String>],
-        &column(rows, |row| versions::to_json(row.versions())),
+        &column(rows, |row| versions::to_json(row.versions())) as &[Json<Stored>],
         &column(rows, |row| row.mode.as_str().to_owned()),
         &column(rows, |row| chain(row).account.to_string()),
         &column(rows, |row| text(chain(row).pool)) as &[Option<String>],
@@ -214,9 +226,27 @@ async fn save_projects(connection: &mut PgConnection, rows: &[Project]) -> Resul
         &column(rows, |row| row.released_from.as_ref().map(as_json)) as &[Option<Value>],
         &column(rows, |row| row.unpriced_since.map(Timestamp::to_offset_date_time))
             as &[Option<OffsetDateTime>],
+        &column(rows, |row| check_at(row, limit_min).map(Timestamp::to_offset_date_time))
+            as &[Option<OffsetDateTime>],
     )
     .execute(connection)
     .await?;
+    Ok(())
+}
+
+/// Before when its hold can't be stale, whatever status follows, where it holds credits and any status has a limit.
+fn check_at(project: &Project, limit_min: Option<Micros>) -> Option<Timestamp> {
+    if !project.held.is_positive() {
+        return None;
+    }
+    Some(project.status_since? + limit_min?)
+}
+
+/// Has every hold looked at anew whether it is stale, as new limits may have it.
+pub(super) async fn check_all_for_staleness(connection: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query!("update project set stale_check_at = status_since where held > 0")
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

@@ -5,20 +5,22 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sqlx::types::Json;
 
 use super::StoreError;
 use crate::ledger::version::Version;
 
-#[derive(Serialize, Deserialize)]
-struct Stored {
+/// The versions of a row's registers, in a fixed order.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Stored {
     /// The distinct versions.
     versions: Vec<Arc<Version>>,
     /// For each register the place of its version in `versions`.
     registers: Vec<Option<usize>>,
 }
 
-/// The versions of a row's registers, in a fixed order, as JSON.
-pub(super) fn to_json<'v>(registers: impl IntoIterator<Item = Option<&'v Arc<Version>>>) -> Value {
+/// The versions of a row's registers, in a fixed order, as they are stored.
+pub(super) fn to_json<'v>(registers: impl IntoIterator<Item = Option<&'v Arc<Version>>>) -> Json<Stored> {
     let mut stored = Stored { versions: Vec::new(), registers: Vec::new() };
     for version in registers {
         let place = version.map(|version| {
@@ -30,7 +32,7 @@ pub(super) fn to_json<'v>(registers: impl IntoIterator<Item = Option<&'v Arc<Ver
         });
         stored.registers.push(place);
     }
-    serde_json::to_value(stored).expect("versions are plain numbers and texts")
+    Json(stored)
 }
 
 /// The versions of `N` registers as [`to_json`] stored them. Registers that came later than the row are unset.
@@ -64,7 +66,7 @@ mod tests {
             Version::of(Order::Revision, Some(revision), None, &MessageKey::new("s", "i")).unwrap()
         };
         let (old, new) = (of(1), of(2));
-        let json = to_json([Some(&old), None, Some(&new), Some(&old)]);
+        let json = serde_json::to_value(to_json([Some(&old), None, Some(&new), Some(&old)])).unwrap();
         assert_eq!(json["versions"].as_array().unwrap().len(), 2);
         let read: [_; 4] = from_json("project", json.clone()).unwrap();
         assert_eq!(read, [Some(old.clone()), None, Some(new.clone()), Some(old.clone())]);

@@ -29,7 +29,8 @@ fn what_is_raised_is_listed_with_what_it_is_about() {
     world.publish(&[Message::project("m1", "reel", "studio", 1, "started", 96)]);
     world.wait_for_messages(&["m1"]);
     // Longer than any limit, whatever the time is.
-    world.as_owner("update creditd.project set status_since = '2020-01-01T00:00:00Z'");
+    world
+        .as_owner("update creditd.project set status_since = '2020-01-01T00:00:00Z', stale_check_at = now()");
     wait_until("the hold is found stale", || raised(&world, &["--account", "studio"]).len() == 3);
 
     let of_studio = [("studio", "credits_low"), ("studio", "credits_critical"), ("studio", "hold_stale")];

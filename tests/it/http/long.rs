@@ -203,7 +203,8 @@ fn alerts_are_told_by_severity_and_rule_and_name_the_first_of_what_they_are_abou
     // Longer than any limit, whatever the time is, and the last one longest.
     world.as_owner(
         "update creditd.project
-            set status_since = timestamptz '2020-02-01' - interval '1 day' * right(project_id, 2)::int
+            set status_since = timestamptz '2020-02-01' - interval '1 day' * right(project_id, 2)::int,
+                stale_check_at = now()
           where account_id = 'stale'",
     );
     let http = Asker::of(&daemon);

@@ -1,5 +1,6 @@
 //! What comes by the clock: grants that expire, and holds that are stale.
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::{Message, World, message, wait_until};
@@ -76,7 +77,9 @@ fn a_stale_hold_is_told_once_and_two_daemons_make_no_difference() {
         Message::project("p2", "other", "studio", 1, "delivered", 10),
     ]);
     world.wait_for_messages(&["p2"]);
-    world.as_owner("update creditd.project set status_since = now() - interval '31 days'");
+    world.as_owner(
+        "update creditd.project set status_since = now() - interval '31 days', stale_check_at = now()",
+    );
     wait_until("the alert", || !alerts(&world, "hold_stale").is_empty());
     let alert = &alerts(&world, "hold_stale")[0];
     assert_eq!((&alert["change"], &alert["subjects"].as_array().unwrap().len()), (&json!("raised"), &2));
@@ -89,6 +92,53 @@ fn a_stale_hold_is_told_once_and_two_daemons_make_no_difference() {
     assert_eq!(told, ["raised", "updated", "resolved"]);
     world.assert_verified();
     assert!(daemon.stop().success() && second.stop().success());
+}
+
+const LONG_LIMIT: &str = r#"
+[lifecycle]
+statuses = [
+    { status = "started", effect = "hold", stale_after_days = 90 },
+    { status = "submitted", effect = "hold", stale_after_days = 30 },
+    { status = "finalized", effect = "release" },
+]
+"#;
+
+#[test]
+fn a_hold_is_looked_at_again_when_its_status_or_its_limit_has_changed() {
+    let mut world = World::new();
+    world.configure(LONG_LIMIT);
+    let daemon = world.daemon();
+    world.publish(&[
+        Message::account("a1", "studio", 1, json!({ "capacity": 100 })),
+        Message::project("p1", "brief", "studio", 1, "started", 30),
+    ]);
+    world.wait_for_messages(&["p1"]);
+    let days_to_look =
+        "select coalesce(round(extract(epoch from stale_check_at - now()) / 86400), -1)::bigint
+                          from creditd.project";
+    assert_eq!(world.number(days_to_look), 30, "whatever status follows, it is not stale before");
+
+    let forty_days =
+        "update creditd.project set status_since = now() - interval '40 days', stale_check_at = now()";
+    world.as_owner(forty_days);
+    wait_until("the look is put off", || world.number(days_to_look) == 50);
+    world.publish(&[Message::project("p2", "brief", "studio", 2, "submitted", 30)]);
+    world.wait_for_messages(&["p2"]);
+    assert_eq!(world.number(days_to_look), 30, "this status has the shorter limit");
+    world.publish(&[Message::project("p3", "brief", "studio", 3, "finalized", 30)]);
+    world.wait_for_messages(&["p3"]);
+    assert_eq!(world.number(days_to_look), -1, "nothing is held");
+
+    world.publish(&[Message::project("p4", "brief", "studio", 4, "started", 30)]);
+    world.wait_for_messages(&["p4"]);
+    world.as_owner(forty_days);
+    wait_until("the look is put off", || world.number(days_to_look) == 50);
+    assert!(alerts(&world, "hold_stale").is_empty());
+    world.configure(&LONG_LIMIT.replace("90", "35"));
+    daemon.signal(Signal::HUP);
+    wait_until("the alert by the new limit", || alerts(&world, "hold_stale").len() == 1);
+    world.assert_verified();
+    assert!(daemon.stop().success());
 }
 
 /// Something that is done to what is counted beside balances, and what `verify` must find of it.
