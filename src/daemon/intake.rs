@@ -59,6 +59,9 @@ pub(super) async fn beating<F: Future>(heartbeat: &Heartbeat, waited_for: F) -> 
     }
 }
 
+/// As many deliveries are taken without giving way to others, or a word about being alive.
+const TAKEN_AT_ONCE: usize = 100;
+
 /// How often is looked how much waits in the queue.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -126,16 +129,24 @@ impl Intake {
                 delivery = beating(&self.heartbeat, deliveries.next()) => delivery,
                 () = over.cancelled() => return Some(last_error(&mut deliveries).await),
             };
-            let delivery = match delivery {
-                Ok(delivery) => delivery,
-                Err(error) => return Some(error),
-            };
             self.health.well(Part::Intake, Doing::Consuming);
             backoff.reset();
-            let received = received(delivery);
-            tokio::select! {
-                sent = beating(&self.heartbeat, self.out.send(received)) => sent.ok()?,
-                () = over.cancelled() => return Some(last_error(&mut deliveries).await),
+            // In a flood nothing is waited for: what has come already needs no timer and says nothing new.
+            let mut next = Some(delivery);
+            let mut taken = 0;
+            while let Some(delivery) = next {
+                let received = match delivery {
+                    Ok(delivery) => received(delivery),
+                    Err(error) => return Some(error),
+                };
+                if let Err(full) = self.out.try_send(received) {
+                    tokio::select! {
+                        sent = beating(&self.heartbeat, self.out.send(full.into_inner())) => sent.ok()?,
+                        () = over.cancelled() => return Some(last_error(&mut deliveries).await),
+                    }
+                }
+                taken += 1;
+                next = if taken < TAKEN_AT_ONCE { deliveries.next_if_ready() } else { None };
             }
         }
     }
