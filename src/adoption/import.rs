@@ -21,7 +21,7 @@ use crate::ledger::ids::MessageKey;
 use crate::ledger::input::Fact;
 use crate::ledger::settings::Settings;
 use crate::ledger::version::{Version, VersionLack};
-use crate::store::{Batch, Remedy, Standing, Store, StoreError};
+use crate::store::{Batch, Cache, Remedy, Standing, Store, StoreError};
 
 /// How a file is imported.
 #[derive(Clone, Debug)]
@@ -167,7 +167,8 @@ impl Import {
             return Err(differ.into());
         }
         let settings = in_force.settings.clone();
-        let mut way = Way { to: To::Ledger(store), settings, messages_max: self.messages_max };
+        let mut way =
+            Way { to: To::Ledger(store), settings, messages_max: self.messages_max, cache: Cache::default() };
         let (came, taken_up) = self.go(&mut way, &in_force.settings, &checked, step).await?;
         let standing = store.standing().await?;
         Ok(imported(checked, &came, taken_up, standing))
@@ -188,7 +189,12 @@ impl Import {
             batch = batch.go_on().await?;
         }
         let settings = batch.settings().unwrap_or(&in_force.settings).clone();
-        let mut way = Way { to: To::Rehearsal(Some(batch)), settings, messages_max: self.messages_max };
+        let mut way = Way {
+            to: To::Rehearsal(Some(batch)),
+            settings,
+            messages_max: self.messages_max,
+            cache: Cache::default(),
+        };
         let (came, taken_up) = self.go(&mut way, &in_force.settings, &checked, step).await?;
         let To::Rehearsal(Some(mut batch)) = way.to else { unreachable!("a rehearsal stays one") };
         let standing = batch.standing().await?;
@@ -313,6 +319,8 @@ struct Way<'s> {
     to: To<'s>,
     settings: Arc<Settings>,
     messages_max: usize,
+    /// What the last batch left behind.
+    cache: Cache,
 }
 
 impl Way<'_> {
@@ -339,7 +347,7 @@ impl Way<'_> {
         let mut patience = Patience::new();
         let mut parts = vec![arrivals];
         while let Some(part) = parts.pop() {
-            match batch::apply(store, &part, &self.settings).await {
+            match batch::apply(store, &mut self.cache, &part, &self.settings).await {
                 Ok(Attempt::Committed(committed, _)) => total.add(&committed),
                 Ok(Attempt::SettingsDiffer) => {
                     // Its daemon has changed them.

@@ -21,7 +21,7 @@ use crate::ledger::inbox::{Admission, Fingerprint, Inbox};
 use crate::ledger::moment::Timestamp;
 use crate::ledger::outcome::{Outcome, ParkReason, Parking, Rejection};
 use crate::ledger::settings::Settings;
-use crate::store::{Batch, Decided, InboxRow, Parcel, Received, Repeated, Store, StoreError};
+use crate::store::{Batch, Cache, Decided, InboxRow, Parcel, Received, Repeated, Store, StoreError};
 use crate::vitals::metrics::{BatchFigures, MessageFate, MessageOutcome, MessageType};
 
 /// An arrival that is to be decided.
@@ -77,9 +77,10 @@ pub(crate) enum Attempt {
     SettingsDiffer,
 }
 
-/// Applies `arrivals` in their order, in one transaction, by `settings`.
+/// Applies `arrivals` in their order, in one transaction, by `settings`. `cache` is what the batch before left.
 pub(crate) async fn apply(
     store: &Store,
+    cache: &mut Cache,
     arrivals: &[Arrival],
     settings: &Arc<Settings>,
 ) -> Result<Attempt, StoreError> {
@@ -90,7 +91,7 @@ pub(crate) async fn apply(
         return Ok(Attempt::SettingsDiffer);
     }
     let locked = Instant::now();
-    let taken = take(&mut batch, arrivals, settings).await?;
+    let taken = take(&mut batch, cache, arrivals, settings).await?;
     let saved = Instant::now();
     batch.commit().await?;
     let figures = BatchFigures {
@@ -101,7 +102,9 @@ pub(crate) async fn apply(
     };
     log_decided(&taken.steps, &taken.decisions);
     log_undecided(&taken.received.parcels[..taken.undecided]);
-    Ok(Attempt::Committed(tell(&taken.received, &taken.changes), figures))
+    let committed = tell(&taken.received, &taken.changes);
+    cache.follow(*taken.changes);
+    Ok(Attempt::Committed(committed, figures))
 }
 
 /// Applies `arrivals` in a transaction that goes on, to be taken back in the end: a rehearsal.
@@ -110,7 +113,7 @@ pub(crate) async fn rehearse(
     arrivals: &[Arrival],
     settings: &Arc<Settings>,
 ) -> Result<(Batch, Committed), StoreError> {
-    let taken = take(&mut batch, arrivals, settings).await?;
+    let taken = take(&mut batch, &mut Cache::default(), arrivals, settings).await?;
     let committed = tell(&taken.received, &taken.changes);
     Ok((batch.go_on().await?, committed))
 }
@@ -139,6 +142,7 @@ impl Taken<'_> {
 /// Decides `arrivals`, and saves what became of them. Nothing is committed.
 async fn take<'a>(
     batch: &mut Batch,
+    cache: &mut Cache,
     arrivals: &'a [Arrival],
     settings: &Arc<Settings>,
 ) -> Result<Taken<'a>, StoreError> {
@@ -160,7 +164,7 @@ async fn take<'a>(
         now = now.max(arrival.received_at);
         inputs.push(Message::clone(message).into_input(now));
     }
-    let Decided::Done(decisions, changes) = batch.decide(&inputs, settings).await? else {
+    let Decided::Done(decisions, changes) = batch.decide_by(cache, &inputs, settings).await? else {
         unreachable!("only commands are refused");
     };
     for ((step, input), decision) in steps.iter().zip(&inputs).zip(&decisions) {

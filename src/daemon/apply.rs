@@ -18,7 +18,7 @@ use crate::broker::DeliveryTag;
 use crate::clock;
 use crate::contract::inbound::known_types;
 use crate::ledger::settings::Settings;
-use crate::store::{ParkedRow, Remedy, Store, StoreError};
+use crate::store::{Cache, ParkedRow, Remedy, Store, StoreError};
 use crate::vitals::metrics::{BatchFailure, Server};
 use crate::vitals::{Doing, Health, Heartbeat, Metrics, Part};
 
@@ -39,6 +39,8 @@ pub(super) enum ApplyError {
 /// What the loop works with.
 pub(super) struct Apply {
     pub(super) store: Store,
+    /// What the last batch left behind.
+    pub(super) cache: Cache,
     pub(super) settings: Arc<Settings>,
     pub(super) messages_max: usize,
     pub(super) health: Health,
@@ -273,7 +275,7 @@ impl Apply {
     /// that they came by is over or the daemon stops: then they will come again. `None` too if the ledger goes
     /// by other settings and this daemon is not the one that sets them.
     async fn apply(
-        &self,
+        &mut self,
         arrivals: Vec<Arrival>,
         over: &CancellationToken,
         consuming: bool,
@@ -284,7 +286,7 @@ impl Apply {
         let mut parts = vec![arrivals];
         while let Some(part) = parts.pop() {
             self.heartbeat.beat();
-            match batch::apply(&self.store, &part, &self.settings).await {
+            match batch::apply(&self.store, &mut self.cache, &part, &self.settings).await {
                 Ok(Attempt::Committed(committed, figures)) => {
                     self.metrics.messages.committed(&figures, clock::now());
                     self.health.well(Part::Ledger, doing(consuming));

@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::ledger::settings::{Order, Settings};
 use crate::logging::LogHandle;
 use crate::report::ReportError;
-use crate::store::{Remedy, Store};
+use crate::store::{Cache, Remedy, Store};
 use crate::vitals::metrics::Server;
 use crate::vitals::{Doing, Part, Vitals};
 
@@ -140,6 +140,7 @@ impl Work {
             stop: relay_stop.clone(),
         };
         let apply = Apply {
+            cache: Cache::default(),
             store: store.clone(),
             settings,
             messages_max: config.batch.messages_max.into(),

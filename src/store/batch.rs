@@ -7,6 +7,7 @@ use serde_json::Value;
 use sqlx::{PgConnection, Postgres, Transaction};
 use time::OffsetDateTime;
 
+use super::cache::Cache;
 use super::inbox::{self, InboxRow, Repeated};
 use super::parked::{self, Parcel, ParkedRow};
 use super::rows::Table;
@@ -30,6 +31,7 @@ pub struct Batch {
 
 /// What the ledger's row says.
 pub(super) struct LedgerRow {
+    version: i64,
     pub(super) settings: Option<Arc<Settings>>,
     settings_number: i64,
     pub(super) log_last: LogNumber,
@@ -102,8 +104,8 @@ impl Store {
 async fn lock(connection: &mut PgConnection) -> Result<LedgerRow, StoreError> {
     let row = sqlx::query_as!(
         LedgerRecord,
-        "select log_last, ticket_last, price_list_last, settings, settings_number, last_at
-               from ledger for update"
+        "select version, log_last, ticket_last, price_list_last, settings, settings_number, last_at
+           from ledger for update"
     )
     .fetch_one(connection)
     .await?;
@@ -150,7 +152,17 @@ impl Batch {
         inputs: &[Input],
         settings: &Arc<Settings>,
     ) -> Result<Decided, StoreError> {
-        decide(&mut self.transaction, &self.ledger, inputs, settings).await
+        self.decide_by(&mut Cache::default(), inputs, settings).await
+    }
+
+    /// The same, without loading what `cache` has. Once the batch is committed, the cache is to follow its changes.
+    pub async fn decide_by(
+        &mut self,
+        cache: &mut Cache,
+        inputs: &[Input],
+        settings: &Arc<Settings>,
+    ) -> Result<Decided, StoreError> {
+        decide(&mut self.transaction, &self.ledger, inputs, settings, cache).await
     }
 
     /// Writes what was received and what it changed. `now` is the time of the batch's last input.
@@ -166,6 +178,9 @@ impl Batch {
         inbox::insert(connection, &received.first).await?;
         inbox::count(connection, &received.repeated).await?;
         save::books(connection, changes).await?;
+        if changes.ledger.settings_number != self.ledger.settings_number {
+            save::check_all_for_staleness(connection).await?;
+        }
         parked::insert(connection, &received.parcels).await?;
         parked::count(connection, &received.came_again).await?;
         parked::decided_before(connection, &received.decided_before, now).await?;
@@ -222,16 +237,22 @@ pub(super) async fn decide(
     row: &LedgerRow,
     inputs: &[Input],
     settings: &Arc<Settings>,
+    cache: &mut Cache,
 ) -> Result<Decided, StoreError> {
     let ledger = row.state(settings);
+    cache.guard(row.version);
     let mut shelf = Shelf::default();
-    load::preload(connection, inputs, row.last_at, &mut shelf).await?;
+    load::preload(connection, inputs, row.last_at, &mut shelf, cache).await?;
     let mut met = HashSet::new();
     loop {
         let mut books = Books::open(&shelf, ledger.clone());
         let decided: Result<Vec<_>, Stop> = inputs.iter().map(|input| books.apply(input)).collect();
         let need = match decided {
-            Ok(decisions) => return Ok(Decided::Done(decisions, Box::new(books.close()))),
+            Ok(decisions) => {
+                let changes = Box::new(books.close());
+                cache.keep(shelf);
+                return Ok(Decided::Done(decisions, changes));
+            }
             Err(Stop::Refused(refusal)) => return Ok(Decided::Refused(refusal)),
             Err(Stop::Need(need)) => need,
         };
@@ -243,6 +264,7 @@ pub(super) async fn decide(
 
 /// The columns of the ledger's row.
 pub(super) struct LedgerRecord {
+    pub(super) version: i64,
     pub(super) log_last: i64,
     pub(super) ticket_last: i64,
     pub(super) price_list_last: i64,
@@ -257,6 +279,7 @@ impl TryFrom<LedgerRecord> for LedgerRow {
     fn try_from(row: LedgerRecord) -> Result<Self, StoreError> {
         let settings = row.settings.map(|json| Table("ledger").json("settings", json)).transpose()?;
         Ok(Self {
+            version: row.version,
             settings: settings.map(Arc::new),
             settings_number: row.settings_number,
             log_last: LogNumber(row.log_last),

@@ -2,6 +2,7 @@
 
 use sqlx::{Postgres, Transaction};
 
+use super::cache::Cache;
 use super::rows::ProjectRecord;
 use super::{Store, StoreError, load};
 use crate::ledger::books::Shelf;
@@ -36,7 +37,7 @@ impl Comparison {
     /// The projects that `inputs` name, with their accounts and the price lists of those.
     pub async fn look_up(&mut self, inputs: &[Input]) -> Result<Shelf, StoreError> {
         let mut shelf = Shelf::default();
-        load::preload(&mut self.snapshot, inputs, self.last_at, &mut shelf).await?;
+        load::preload(&mut self.snapshot, inputs, self.last_at, &mut shelf, &mut Cache::default()).await?;
         Ok(shelf)
     }
 

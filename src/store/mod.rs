@@ -8,6 +8,7 @@
 //! transaction to the pool): time limits are the server's, set on every connection.
 
 mod batch;
+mod cache;
 mod comparison;
 mod due;
 mod error;
@@ -36,6 +37,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 pub use batch::{Batch, Decided, Received};
+pub use cache::Cache;
 pub use comparison::Comparison;
 pub use error::{Remedy, StoreError};
 pub use events::{LogFilter, Span};
@@ -100,6 +102,8 @@ impl Store {
                 ("search_path", settings.schema.as_str()),
                 ("statement_timeout", &statement_ms),
                 ("lock_timeout", &lock_ms),
+                // Compiling a plan takes longer than all that is done here runs.
+                ("jit", "off"),
                 ("idle_in_transaction_session_timeout", &statement_ms),
             ]);
         let pool = PgPoolOptions::new()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::batch::{Decided, LedgerRecord, LedgerRow, decide};
+use super::cache::Cache;
 use super::{Store, StoreError, load};
 use crate::ledger::account::Account;
 use crate::ledger::books::{Books, Shelf};
@@ -28,7 +29,8 @@ impl Store {
         let mut transaction = self.snapshot().await?;
         let row = sqlx::query_as!(
             LedgerRecord,
-            "select log_last, ticket_last, price_list_last, settings, settings_number, last_at from ledger"
+            "select version, log_last, ticket_last, price_list_last, settings, settings_number, last_at
+               from ledger"
         )
         .fetch_one(&mut *transaction)
         .await?;
@@ -48,7 +50,7 @@ impl Snapshot {
         inputs: &[Input],
         settings: &Arc<Settings>,
     ) -> Result<Decided, StoreError> {
-        decide(&mut self.transaction, &self.ledger, inputs, settings).await
+        decide(&mut self.transaction, &self.ledger, inputs, settings, &mut Cache::default()).await
     }
 
     /// The lines of a price for `account` at `now`; `None` where there is no such account.

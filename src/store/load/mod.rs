@@ -11,6 +11,7 @@ use sqlx::PgConnection;
 use terms::{load_grants, load_price_lists, load_stale, load_tied, load_unpriced};
 
 use super::StoreError;
+use super::cache::Cache;
 use super::rows::{AccountRecord, OrganizationRecord, ProjectRecord, Table};
 use crate::ledger::account::{Account, Organization};
 use crate::ledger::books::{Need, Shelf};
@@ -22,30 +23,35 @@ use crate::ledger::project::Project;
 /// How much of a queue's head is loaded at first. Most walks end at the first claim that doesn't fit.
 const QUEUE_PAGE: usize = 32;
 
-/// Loads what `inputs` will most likely need, in a few round trips for all of them together.
+/// Loads what `inputs` will most likely need and `cache` doesn't have, in a few round trips for all of them together.
 pub(super) async fn preload(
     connection: &mut PgConnection,
     inputs: &[Input],
     last_at: Timestamp,
     shelf: &mut Shelf,
+    cache: &mut Cache,
 ) -> Result<(), StoreError> {
     let mut named = Named::default();
     for input in inputs {
         named.add(&input.fact);
     }
-    load_projects(connection, &named.projects, shelf).await?;
+    let missing = cache.projects.shelve(&named.projects, &mut shelf.projects);
+    load_projects(connection, &missing, shelf).await?;
     for project in shelf.projects.values().flatten() {
         named.accounts.extend(project.account.get().clone());
         named.accounts.extend(project.chain.iter().flat_map(|chain| chain.iter().cloned()));
     }
-    load_accounts(connection, &named.accounts, shelf).await?;
+    let missing = cache.accounts.shelve(&named.accounts, &mut shelf.accounts);
+    load_accounts(connection, &missing, shelf).await?;
     for account in shelf.accounts.values().flatten() {
         named.organizations.extend(account.organization().cloned());
     }
     let pools = named.organizations.iter().map(AccountId::pool_of);
     let pools: BTreeSet<_> = pools.filter(|pool| !shelf.accounts.contains_key(pool)).collect();
-    load_accounts(connection, &pools, shelf).await?;
-    load_organizations(connection, &named.organizations, shelf).await?;
+    let missing = cache.accounts.shelve(&pools, &mut shelf.accounts);
+    load_accounts(connection, &missing, shelf).await?;
+    let missing = cache.organizations.shelve(&named.organizations, &mut shelf.organizations);
+    load_organizations(connection, &missing, shelf).await?;
     if named.needs_prices {
         let own = named.organizations.iter().cloned().map(Some);
         let owners: Vec<_> = own.chain(std::iter::once(None)).collect();

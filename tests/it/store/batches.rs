@@ -61,13 +61,15 @@ fn draw(rng: &mut Rng, number: usize) -> Message {
     }
 }
 
-/// All that the ledger remembers but for times, and digests, which cover them.
+/// All that the ledger remembers but for times, and digests, which cover them. When to look whether a hold is stale
+/// need not be told exactly, and depends on what is saved in between.
 const BOOKS: &str = "
     select jsonb_build_object(
         'entries', (select jsonb_agg(to_jsonb(entry) - 'at' - 'digest' order by log_number) from creditd.entry),
         'notices', (select jsonb_agg(to_jsonb(notice) - 'at' order by log_number) from creditd.notice),
         'accounts', (select jsonb_agg(to_jsonb(account) - 'digest' order by account_id) from creditd.account),
-        'projects', (select jsonb_agg(to_jsonb(project) - 'waiting_since' order by project_id)
+        'projects', (select jsonb_agg(to_jsonb(project) - 'waiting_since' - 'stale_check_at'
+                                    order by project_id)
                        from creditd.project),
         'inbox', (select jsonb_agg(to_jsonb(inbox) - 'received_at' order by source, id) from creditd.inbox),
         'last', (select jsonb_agg(jsonb_build_array(log_last, ticket_last)) from creditd.ledger))";
@@ -127,6 +129,32 @@ fn one_message_a_batch_and_five_hundred_write_the_same_books() {
     assert_eq!(many_batches, i64::try_from(messages.len()).unwrap(), "one by one");
     assert!(few_batches < many_batches / 10, "{few_batches} batches of many");
     assert_happened(&one_by_one);
+}
+
+#[test]
+fn what_a_command_changed_between_two_batches_counts_in_the_second() {
+    let world = World::new();
+    let daemon = world.daemon();
+    let member = json!({ "kind": "integrated", "organization_id": "org", "allocation": 50 });
+    world.publish(&[
+        Message::organization("o", "org", 1, 50),
+        Message::account("a", "film", 1, member),
+        Message::project("p1", "one", "film", 1, "started", 30),
+    ]);
+    world.wait_for_messages(&["p1"]);
+    // From here on the daemon need not load the pool, the account and the project, as long as nobody else writes.
+    world.text(&["organization", "set", "org", "--capacity", "35"]);
+    world.publish(&[Message::project("p2", "two", "film", 1, "started", 10)]);
+    world.wait_for_messages(&["p2"]);
+    assert_eq!(world.json(&["project", "show", "two"])["state"], "queued", "5 are left of 35");
+
+    world.text(&["hold", "release", "one", "--reason", "it was given up"]);
+    assert_eq!(world.balance("pool:org"), Some((35, 10, 0, 25)), "the second took its place");
+    world.publish(&[Message::project("p3", "two", "film", 2, "finalized", 10)]);
+    world.wait_for_messages(&["p3"]);
+    assert_eq!(world.balance("pool:org"), Some((35, 0, 0, 35)));
+    world.assert_verified();
+    assert!(daemon.stop().success());
 }
 
 /// The sequence is worth its name only if everything that can happen did.

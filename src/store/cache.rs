@@ -1,0 +1,139 @@
+//! What batches left behind, kept for those that follow: most messages are about projects and accounts that others
+//! were about shortly before.
+//!
+//! The ledger's version guards it: whatever changes the books raises that, under the ledger's lock. So what was
+//! true at a version is true for as long as the locked ledger still says that version, whoever else writes.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
+
+use crate::ledger::account::{Account, Organization};
+use crate::ledger::books::{Changes, Shelf};
+use crate::ledger::ids::{AccountId, OrganizationId, ProjectId};
+use crate::ledger::project::Project;
+
+/// So many of each kind are kept at least, twice as many at most. A project takes about 1 KiB.
+const GENERATION: usize = 2_048;
+
+/// Accounts, organizations and projects as they are at one version of the ledger.
+#[derive(Debug, Default)]
+pub struct Cache {
+    version: i64,
+    pub(super) accounts: Recent<AccountId, Account>,
+    pub(super) organizations: Recent<OrganizationId, Organization>,
+    pub(super) projects: Recent<ProjectId, Project>,
+}
+
+impl Cache {
+    /// Forgets what may no longer be true, now that the ledger is locked and says `version`.
+    pub(super) fn guard(&mut self, version: i64) {
+        if self.version != version {
+            *self = Self { version, ..Self::default() };
+        }
+    }
+
+    /// Keeps what a batch had loaded: it is true at the version that the batch began with.
+    pub(super) fn keep(&mut self, shelf: Shelf) {
+        self.accounts.keep(shelf.accounts.into_values().flatten().map(|row| (row.id.clone(), row)));
+        self.organizations.keep(shelf.organizations.into_values().flatten().map(|row| (row.id.clone(), row)));
+        self.projects.keep(shelf.projects.into_values().flatten().map(|row| (row.id.clone(), row)));
+    }
+
+    /// Follows a batch that is committed. Not to be called where that isn't certain: then the version will tell.
+    pub(crate) fn follow(&mut self, changes: Changes) {
+        self.version += 1;
+        self.accounts.keep(changes.accounts.into_iter().map(|row| (row.id.clone(), row)));
+        self.organizations.keep(changes.organizations.into_iter().map(|row| (row.id.clone(), row)));
+        self.projects.keep(changes.projects.into_iter().map(|row| (row.id.clone(), row)));
+    }
+}
+
+/// Values by their keys, of which those that were not asked for lately are dropped, a generation at a time.
+#[derive(Debug)]
+pub(super) struct Recent<K, V> {
+    young: HashMap<K, V>,
+    old: HashMap<K, V>,
+}
+
+impl<K, V> Default for Recent<K, V> {
+    fn default() -> Self {
+        Self { young: HashMap::new(), old: HashMap::new() }
+    }
+}
+
+impl<K: Clone + Eq + Hash + Ord, V> Recent<K, V> {
+    /// Moves what it has of `asked` onto a shelf, and says what it doesn't have.
+    pub(super) fn shelve(&mut self, asked: &BTreeSet<K>, shelf: &mut HashMap<K, Option<V>>) -> BTreeSet<K> {
+        let mut missing = BTreeSet::new();
+        for key in asked {
+            match self.young.remove(key).or_else(|| self.old.remove(key)) {
+                Some(value) => {
+                    shelf.insert(key.clone(), Some(value));
+                }
+                None => {
+                    missing.insert(key.clone());
+                }
+            }
+        }
+        missing
+    }
+
+    fn keep(&mut self, rows: impl Iterator<Item = (K, V)>) {
+        for (key, value) in rows {
+            self.old.remove(&key);
+            self.young.insert(key, value);
+            if self.young.len() >= GENERATION {
+                self.old = std::mem::take(&mut self.young);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shelved(
+        recent: &mut Recent<i32, &'static str>,
+        asked: &[i32],
+    ) -> (Vec<(i32, &'static str)>, Vec<i32>) {
+        let mut shelf = HashMap::new();
+        let missing = recent.shelve(&asked.iter().copied().collect(), &mut shelf);
+        let mut found: Vec<_> = shelf.into_iter().map(|(key, value)| (key, value.unwrap())).collect();
+        found.sort_unstable();
+        (found, missing.into_iter().collect())
+    }
+
+    #[test]
+    fn what_was_kept_last_counts_and_what_was_taken_is_gone_until_it_is_kept_again() {
+        let mut recent = Recent::default();
+        recent.keep([(1, "before"), (2, "two")].into_iter());
+        recent.keep([(1, "after")].into_iter());
+        assert_eq!(shelved(&mut recent, &[1, 3]), (vec![(1, "after")], vec![3]));
+        assert_eq!(shelved(&mut recent, &[1, 2]), (vec![(2, "two")], vec![1]));
+    }
+
+    #[test]
+    fn a_value_of_the_generation_before_is_replaced_and_one_that_nobody_asks_for_is_dropped() {
+        let generation = i32::try_from(GENERATION).unwrap();
+        let mut recent = Recent::default();
+        recent.keep((0..generation).map(|key| (key, "first")));
+        recent.keep([(0, "again")].into_iter());
+        recent.keep((generation..2 * generation).map(|key| (key, "later")));
+        assert_eq!(shelved(&mut recent, &[0, 1]), (vec![(0, "again")], vec![1]));
+        assert!(recent.young.len() + recent.old.len() <= 2 * GENERATION);
+    }
+
+    #[test]
+    fn a_version_that_somebody_else_made_ends_all_that_was_known() {
+        let mut cache = Cache::default();
+        cache.guard(7);
+        cache.projects.keep(
+            [(ProjectId::parse("P").unwrap(), Project::new(ProjectId::parse("P").unwrap()))].into_iter(),
+        );
+        cache.guard(7);
+        assert_eq!(cache.projects.young.len(), 1);
+        cache.guard(8);
+        assert_eq!(cache.projects.young.len(), 0);
+    }
+}
