@@ -143,12 +143,12 @@ fn what_a_command_changed_between_two_batches_counts_in_the_second() {
     ]);
     world.wait_for_messages(&["p1"]);
     // From here on the daemon need not load the pool, the account and the project, as long as nobody else writes.
-    world.text(&["organization", "set", "org", "--capacity", "35"]);
+    world.text(&["organization", "set", "org", "--capacity", "35", "--actor", "ops"]);
     world.publish(&[Message::project("p2", "two", "film", 1, "started", 10)]);
     world.wait_for_messages(&["p2"]);
     assert_eq!(world.json(&["project", "show", "two"])["state"], "queued", "5 are left of 35");
 
-    world.text(&["hold", "release", "one", "--reason", "it was given up"]);
+    world.text(&["hold", "release", "one", "--reason", "it was given up", "--actor", "ops"]);
     assert_eq!(world.balance("pool:org"), Some((35, 10, 0, 25)), "the second took its place");
     world.publish(&[Message::project("p3", "two", "film", 2, "finalized", 10)]);
     world.wait_for_messages(&["p3"]);

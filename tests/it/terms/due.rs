@@ -114,14 +114,13 @@ fn a_hold_is_looked_at_again_when_its_status_or_its_limit_has_changed() {
     ]);
     world.wait_for_messages(&["p1"]);
     let days_to_look =
-        "select coalesce(round(extract(epoch from stale_check_at - now()) / 86400), -1)::bigint
-                          from creditd.project";
+        "select coalesce(extract(day from stale_check_at - status_since), -1)::bigint from creditd.project";
     assert_eq!(world.number(days_to_look), 30, "whatever status follows, it is not stale before");
 
     let forty_days =
         "update creditd.project set status_since = now() - interval '40 days', stale_check_at = now()";
     world.as_owner(forty_days);
-    wait_until("the look is put off", || world.number(days_to_look) == 50);
+    wait_until("the look is put off", || world.number(days_to_look) == 90);
     world.publish(&[Message::project("p2", "brief", "studio", 2, "submitted", 30)]);
     world.wait_for_messages(&["p2"]);
     assert_eq!(world.number(days_to_look), 30, "this status has the shorter limit");
@@ -132,7 +131,7 @@ fn a_hold_is_looked_at_again_when_its_status_or_its_limit_has_changed() {
     world.publish(&[Message::project("p4", "brief", "studio", 4, "started", 30)]);
     world.wait_for_messages(&["p4"]);
     world.as_owner(forty_days);
-    wait_until("the look is put off", || world.number(days_to_look) == 50);
+    wait_until("the look is put off", || world.number(days_to_look) == 90);
     assert!(alerts(&world, "hold_stale").is_empty());
     world.configure(&LONG_LIMIT.replace("90", "35"));
     daemon.signal(Signal::HUP);
