@@ -62,6 +62,9 @@ pub(super) async fn beating<F: Future>(heartbeat: &Heartbeat, waited_for: F) -> 
 /// As many deliveries are taken without giving way to others, or a word about being alive.
 const TAKEN_AT_ONCE: usize = 100;
 
+/// How long deliveries gather while plenty of others wait to be applied. Far less than that takes.
+const GATHERING: Duration = Duration::from_millis(2);
+
 /// How often is looked how much waits in the queue.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -147,6 +150,11 @@ impl Intake {
                 }
                 taken += 1;
                 next = if taken < TAKEN_AT_ONCE { deliveries.next_if_ready() } else { None };
+            }
+            // Each delivery that comes to somebody who waits for it wakes a thread. As long as plenty waits to be
+            // applied nobody misses the next, and they may as well gather.
+            if self.out.capacity() < self.out.max_capacity() / 2 {
+                tokio::time::sleep(GATHERING).await;
             }
         }
     }

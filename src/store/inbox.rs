@@ -147,9 +147,10 @@ pub(super) async fn insert(connection: &mut PgConnection, rows: &[InboxRow]) -> 
     sqlx::query!(
         "insert into inbox (source, id, type, fingerprint, time, received_at, outcome, reason, detail,
                             log_first, log_last, fact, actor, note)
-         select * from unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::timestamptz[],
-                              $6::timestamptz[], $7::text[], $8::text[], $9::text[], $10::bigint[],
-                              $11::bigint[], $12::jsonb[], $13::text[], $14::text[])",
+         select unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::bytea[]),
+                unnest($5::timestamptz[]), unnest($6::timestamptz[]), unnest($7::text[]),
+                unnest($8::text[]), unnest($9::text[]), unnest($10::bigint[]), unnest($11::bigint[]),
+                unnest($12::jsonb[]), unnest($13::text[]), unnest($14::text[])",
         &sources,
         &ids,
         &types,

@@ -1,4 +1,7 @@
 //! Writing what a batch changed, one statement a table.
+//!
+//! The rows come as arrays, a column each, and are unnested in the select list: all in step. In the FROM clause each
+//! array would be written to a store of its own first.
 
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -82,7 +85,8 @@ async fn save_organizations(connection: &mut PgConnection, rows: &[Organization]
     }
     sqlx::query!(
         "insert into organization (organization_id, name, contact, alert_rules, versions)
-         select * from unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::jsonb[])
+         select unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::jsonb[]),
+                unnest($5::jsonb[])
          on conflict (organization_id) do update
             set name = excluded.name, contact = excluded.contact, alert_rules = excluded.alert_rules,
                 versions = excluded.versions",
@@ -106,11 +110,14 @@ async fn save_accounts(connection: &mut PgConnection, rows: &[Account]) -> Resul
                 on_insufficient, overdraft_limit, alert_rules, versions, plan, total, held, consumed,
                 queued_projects, queued_credits, entries, alerts, holds, digest, raised, closed, promised,
                 stale_holds, open_grants, expiring_grants, transfers_rejected)
-         select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[],
-                $7::bigint[], $8::text[], $9::text[], $10::bigint[], $11::jsonb[], $12::jsonb[],
-                $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[],
-                $19::bigint[], $20::bigint[], $21::bigint[], $22::bytea[], $23::jsonb[], $24::boolean[],
-                $25::bigint[], $26::bigint[], $27::bigint[], $28::bigint[], $29::bigint[])
+         select unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]),
+                unnest($5::text[]), unnest($6::bigint[]), unnest($7::bigint[]), unnest($8::text[]),
+                unnest($9::text[]), unnest($10::bigint[]), unnest($11::jsonb[]), unnest($12::jsonb[]),
+                unnest($13::bigint[]), unnest($14::bigint[]), unnest($15::bigint[]), unnest($16::bigint[]),
+                unnest($17::bigint[]), unnest($18::bigint[]), unnest($19::bigint[]), unnest($20::bigint[]),
+                unnest($21::bigint[]), unnest($22::bytea[]), unnest($23::jsonb[]), unnest($24::boolean[]),
+                unnest($25::bigint[]), unnest($26::bigint[]), unnest($27::bigint[]), unnest($28::bigint[]),
+                unnest($29::bigint[])
          on conflict (account_id) do update
             set kind = excluded.kind, organization_id = excluded.organization_id, name = excluded.name,
                 contact = excluded.contact, capacity = excluded.capacity, allocation = excluded.allocation,
@@ -175,11 +182,14 @@ async fn save_projects(
                 final_credits, name, versions, mode, chain_account, chain_pool, held, consumed, ticket,
                 waiting_since, aside, refused, state, wanted, status_since, stale_since, released_from,
                 unpriced_since, stale_check_at)
-         select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::jsonb[],
-                $7::bigint[], $8::bigint[], $9::text[], $10::jsonb[], $11::text[], $12::text[], $13::text[],
-                $14::bigint[], $15::bigint[], $16::bigint[], $17::timestamptz[], $18::boolean[],
-                $19::bigint[], $20::text[], $21::bigint[], $22::timestamptz[], $23::timestamptz[],
-                $24::jsonb[], $25::timestamptz[], $26::timestamptz[])
+         select unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]),
+                unnest($5::integer[]), unnest($6::jsonb[]), unnest($7::bigint[]), unnest($8::bigint[]),
+                unnest($9::text[]), unnest($10::jsonb[]), unnest($11::text[]), unnest($12::text[]),
+                unnest($13::text[]), unnest($14::bigint[]), unnest($15::bigint[]), unnest($16::bigint[]),
+                unnest($17::timestamptz[]), unnest($18::boolean[]), unnest($19::bigint[]),
+                unnest($20::text[]), unnest($21::bigint[]), unnest($22::timestamptz[]),
+                unnest($23::timestamptz[]), unnest($24::jsonb[]), unnest($25::timestamptz[]),
+                unnest($26::timestamptz[])
          on conflict (project_id) do update
             set account_id = excluded.account_id, status = excluded.status, effect = excluded.effect,
                 stage = excluded.stage, price_said = excluded.price_said,
@@ -256,8 +266,8 @@ async fn save_grants(connection: &mut PgConnection, rows: &[Grant]) -> Result<()
     }
     sqlx::query!(
         "insert into credit_grant (log_number, account_id, credits, credits_left, expires_at, warned, closed)
-         select * from unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::timestamptz[],
-                $6::boolean[], $7::boolean[])
+         select unnest($1::bigint[]), unnest($2::text[]), unnest($3::bigint[]), unnest($4::bigint[]),
+                unnest($5::timestamptz[]), unnest($6::boolean[]), unnest($7::boolean[])
          on conflict (log_number) do update
             set credits_left = excluded.credits_left, warned = excluded.warned, closed = excluded.closed",
         &column(rows, |row| row.number.0),
@@ -280,8 +290,9 @@ async fn save_price_lists(connection: &mut PgConnection, rows: &[PriceList]) -> 
     sqlx::query!(
         "insert into price_list (number, organization_id, arrived_at, starts_at, started, prices,
                 cause_source, cause_id, cause_type, actor)
-         select * from unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::boolean[],
-                $6::jsonb[], $7::text[], $8::text[], $9::text[], $10::text[])
+         select unnest($1::bigint[]), unnest($2::text[]), unnest($3::timestamptz[]),
+                unnest($4::timestamptz[]), unnest($5::boolean[]), unnest($6::jsonb[]), unnest($7::text[]),
+                unnest($8::text[]), unnest($9::text[]), unnest($10::text[])
          on conflict (number) do update set started = excluded.started",
         &column(rows, |row| row.number),
         &column(rows, |row| text(row.organization_id.as_ref())) as &[Option<String>],
@@ -306,8 +317,9 @@ async fn insert_assets(connection: &mut PgConnection, rows: &[AssetRecord]) -> R
     sqlx::query!(
         "insert into asset (source, id, account_id, organization_id, project_id, asset_type, quantity,
                 credits, log_number, at)
-         select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
-                $7::bigint[], $8::bigint[], $9::bigint[], $10::timestamptz[])",
+         select unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]),
+                unnest($5::text[]), unnest($6::text[]), unnest($7::bigint[]), unnest($8::bigint[]),
+                unnest($9::bigint[]), unnest($10::timestamptz[])",
         &column(rows, |row| row.cause.key.source.to_string()),
         &column(rows, |row| row.cause.key.id.to_string()),
         &column(rows, |row| row.asset.account_id.to_string()),
@@ -332,10 +344,12 @@ async fn insert_entries(connection: &mut PgConnection, rows: &[&Entry]) -> Resul
         "insert into entry (log_number, account_id, organization_id, sequence, at, kind, from_side, to_side,
                 credits, project_id, total, held, consumed, cause_source, cause_id, cause_type, traceparent,
                 reason, actor, layout, digest)
-         select * from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[],
-                $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[], $11::bigint[],
-                $12::bigint[], $13::bigint[], $14::text[], $15::text[], $16::text[], $17::text[],
-                $18::text[], $19::text[], $20::smallint[], $21::bytea[])",
+         select unnest($1::bigint[]), unnest($2::text[]), unnest($3::text[]), unnest($4::bigint[]),
+                unnest($5::timestamptz[]), unnest($6::text[]), unnest($7::text[]), unnest($8::text[]),
+                unnest($9::bigint[]), unnest($10::text[]), unnest($11::bigint[]), unnest($12::bigint[]),
+                unnest($13::bigint[]), unnest($14::text[]), unnest($15::text[]), unnest($16::text[]),
+                unnest($17::text[]), unnest($18::text[]), unnest($19::text[]), unnest($20::smallint[]),
+                unnest($21::bytea[])",
         &column(rows, |row| row.number.0),
         &column(rows, |row| row.account_id.to_string()),
         &column(rows, |row| text(row.organization_id.as_ref())) as &[Option<String>],
@@ -370,8 +384,9 @@ async fn insert_notices(connection: &mut PgConnection, rows: &[&Notice]) -> Resu
     sqlx::query!(
         "insert into notice (log_number, account_id, organization_id, kind, sequence, at, cause_source,
                 cause_id, cause_type, traceparent, body)
-         select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[],
-                $6::timestamptz[], $7::text[], $8::text[], $9::text[], $10::text[], $11::jsonb[])",
+         select unnest($1::bigint[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]),
+                unnest($5::bigint[]), unnest($6::timestamptz[]), unnest($7::text[]), unnest($8::text[]),
+                unnest($9::text[]), unnest($10::text[]), unnest($11::jsonb[])",
         &column(rows, |row| row.number.0),
         &column(rows, |row| row.account_id.to_string()),
         &column(rows, |row| text(row.organization_id.as_ref())) as &[Option<String>],
