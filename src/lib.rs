@@ -12,6 +12,7 @@
 pub mod access;
 pub mod adoption;
 mod batch;
+pub mod bench;
 pub mod broker;
 pub mod cli;
 pub mod clock;

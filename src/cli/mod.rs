@@ -3,6 +3,7 @@
 
 mod account;
 mod alert;
+mod bench;
 mod check_config;
 mod contract;
 mod credits;
@@ -40,6 +41,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::adoption::AdoptionError;
+use crate::bench::BenchError;
 use crate::broker::{BrokerError, PublishError};
 use crate::config::{Config, ConfigError};
 use crate::daemon::DaemonError;
@@ -130,6 +132,8 @@ enum Command {
     /// The contract for other programs: AsyncAPI, JSON Schemas, examples.
     #[command(subcommand)]
     Contract(contract::ContractCommand),
+    /// Measure how fast the ledger is on this machine, on private servers.
+    Bench(bench::BenchArgs),
     /// Private servers to try creditd on.
     Sandbox(sandbox::SandboxCommand),
     #[command(name = crate::sandbox::KEEPER_COMMAND, hide = true)]
@@ -155,6 +159,8 @@ enum CommandError {
     Logging(#[from] LoggingError),
     #[error(transparent)]
     Adoption(#[from] AdoptionError),
+    #[error(transparent)]
+    Bench(#[from] BenchError),
     /// What was asked for is not there, or differs. The text says all there is to say.
     #[error("{0}")]
     Refused(String),
@@ -207,6 +213,7 @@ impl CommandError {
             | CommandError::Sandbox(_)
             | CommandError::Daemon(_)
             | CommandError::Adoption(_)
+            | CommandError::Bench(_)
             | CommandError::Logging(_)
             | CommandError::Refused(_)
             | CommandError::Said
@@ -229,6 +236,7 @@ pub fn run() -> ExitCode {
         Command::Contract(command) => contract::run(&command, json),
         Command::Token(command) => token::run(command, config, json),
         Command::Sandbox(command) => sandbox::run(command, config, json),
+        Command::Bench(args) => bench::run(args, json),
         Command::Run => daemon::run(config, json),
         Command::Migrate => asynchronously(migrate::run(config, json)),
         Command::Account(command) => asynchronously(account::run(command, config, json)),

@@ -136,7 +136,8 @@ fn serve(args: SandboxArgs, json: bool) -> Result<(), SandboxError> {
     let executable = std::env::current_exe().map_err(failed("can't find the running creditd".to_owned()))?;
     let interrupted = interruption().map_err(failed("can't listen to signals".to_owned()))?;
     eprintln!("starting a private PostgreSQL and RabbitMQ, which takes about 7 s");
-    let options = SandboxOptions { directory: args.directory, vhosts: args.vhosts };
+    let options =
+        SandboxOptions { directory: args.directory, vhosts: args.vhosts, ..SandboxOptions::default() };
     let sandbox = match Sandbox::start_unless(&executable, options, &interrupted) {
         Err(SandboxError::Stopped) => return Ok(()),
         started => started?,
@@ -166,7 +167,8 @@ fn announce(endpoints: &Endpoints, json: bool) {
     let _ = output.write_all(told.as_bytes()).and_then(|()| output.flush());
 }
 
-fn interruption() -> io::Result<Arc<AtomicBool>> {
+/// Says when INT, TERM or HUP came.
+pub(super) fn interruption() -> io::Result<Arc<AtomicBool>> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;

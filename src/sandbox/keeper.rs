@@ -2,6 +2,7 @@
 //! closes, for whatever reason, the keeper ends the servers and itself. When the keeper is killed, the kernel
 //! ends the servers (see [`Server::command`](super::process::Server::command)) and the parent cleans up.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -20,20 +21,26 @@ use super::{LOCK, PLAN, SandboxError, ServerKind};
 pub struct KeeperArgs {
     /// The sandbox's directory, which exists.
     #[arg(long)]
-    directory: PathBuf,
+    pub(super) directory: PathBuf,
     /// Leave the data when the servers have been stopped.
     #[arg(long)]
-    keep_data: bool,
+    pub(super) keep_data: bool,
     /// How many vhosts to make beside `/`.
     #[arg(long, default_value_t = 0)]
-    vhosts: u32,
+    pub(super) vhosts: u32,
+    /// A setting of PostgreSQL beside those that every sandbox has.
+    #[arg(long = "postgres-setting")]
+    pub(super) postgres_settings: Vec<String>,
 }
 
 impl KeeperArgs {
-    pub(super) fn command_line(directory: &Path, keep_data: bool, vhosts: u32) -> Vec<std::ffi::OsString> {
-        let mut arguments = vec!["--directory".into(), directory.into(), "--vhosts".into()];
-        arguments.push(vhosts.to_string().into());
-        if keep_data {
+    pub(super) fn command_line(&self) -> Vec<OsString> {
+        let mut arguments = vec!["--directory".into(), self.directory.clone().into(), "--vhosts".into()];
+        arguments.push(self.vhosts.to_string().into());
+        for setting in &self.postgres_settings {
+            arguments.extend(["--postgres-setting".into(), setting.into()]);
+        }
+        if self.keep_data {
             arguments.push("--keep-data".into());
         }
         arguments
@@ -102,7 +109,7 @@ impl Servers {
         };
         plan.endpoints.directory.clone_from(&args.directory);
         plan.endpoints.vhosts = vhost_names(args.vhosts);
-        let postgres = Postgres::prepare(&args.directory)?;
+        let postgres = Postgres::prepare(&args.directory, &args.postgres_settings)?;
         let rabbitmq = RabbitMq::prepare(&args.directory, &plan)?;
         Ok(Self { plan, is_new, postgres, rabbitmq })
     }

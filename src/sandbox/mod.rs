@@ -70,6 +70,8 @@ pub struct SandboxOptions {
     pub directory: Option<PathBuf>,
     /// How many vhosts to make beside `/`: `t1`, `t2`, ...
     pub vhosts: u32,
+    /// Settings of PostgreSQL beside those that every sandbox has, when its data is made: `name = value`.
+    pub postgres_settings: Vec<String>,
 }
 
 /// What keeps a sandbox from starting or obeying.
@@ -180,7 +182,13 @@ impl Sandbox {
         let keep_data = options.directory.is_some();
         let directory = prepare_directory(options.directory)?;
         let lock = lock_directory(&directory)?;
-        let mut keeper = Keeper::spawn(executable, directory, lock, keep_data, options.vhosts)?;
+        let arguments = KeeperArgs {
+            directory,
+            keep_data,
+            vhosts: options.vhosts,
+            postgres_settings: options.postgres_settings,
+        };
+        let mut keeper = Keeper::spawn(executable, arguments, lock)?;
         match keeper.answer_unless(interrupted) {
             Ok(Reply::Ready { endpoints, postgres, rabbitmq }) => {
                 keeper.processes = [postgres, rabbitmq];
@@ -254,16 +262,10 @@ impl Drop for Sandbox {
 }
 
 impl Keeper {
-    fn spawn(
-        executable: &Path,
-        directory: PathBuf,
-        lock: File,
-        keep_data: bool,
-        vhosts: u32,
-    ) -> Result<Self, SandboxError> {
+    fn spawn(executable: &Path, arguments: KeeperArgs, lock: File) -> Result<Self, SandboxError> {
         let mut process = Command::new(executable)
             .arg(KEEPER_COMMAND)
-            .args(KeeperArgs::command_line(&directory, keep_data, vhosts))
+            .args(arguments.command_line())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // What it has to say comes as a reply.
@@ -285,7 +287,7 @@ impl Keeper {
                 }
             }
             drop(sender);
-            let cleaned = clean_up(&directory, keep_data);
+            let cleaned = clean_up(&arguments.directory, arguments.keep_data);
             drop(lock);
             cleaned
         });

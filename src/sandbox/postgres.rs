@@ -22,11 +22,13 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(20);
 pub(super) struct Postgres {
     binaries: PathBuf,
     home: Home,
+    /// Settings that this sandbox has beside the usual ones.
+    more_settings: Vec<String>,
     pub(super) server: Server,
 }
 
 impl Postgres {
-    pub(super) fn prepare(directory: &Path) -> Result<Self, SandboxError> {
+    pub(super) fn prepare(directory: &Path, more_settings: &[String]) -> Result<Self, SandboxError> {
         let binaries = find_binaries().ok_or(SandboxError::Missing)?;
         let account = Account::for_server(&["postgres", "nobody"])
             .map_err(SandboxError::io("can't find a user to run PostgreSQL as".to_owned()))?;
@@ -39,7 +41,8 @@ impl Postgres {
             "can't make PostgreSQL's directory in {}",
             directory.display()
         )))?;
-        Ok(Self { binaries, home, server: Server::new(NAME, directory, account) })
+        let server = Server::new(NAME, directory, account);
+        Ok(Self { binaries, home, more_settings: more_settings.to_vec(), server })
     }
 
     /// Makes the cluster, its owner and the database, unless an earlier sandbox did in this directory.
@@ -75,8 +78,10 @@ impl Postgres {
              fsync = on\n\
              synchronous_commit = on\n\
              # In the data directory, where a killed server's leftovers are removed with it.\n\
-             dynamic_shared_memory_type = mmap\n",
+             dynamic_shared_memory_type = mmap\n\
+             {}\n",
             plan.postgres_port,
+            self.more_settings.join("\n"),
         );
         self.write("data/postgresql.auto.conf", &settings).map(|_| ())
     }

@@ -264,7 +264,8 @@ fn a_command_interrupted_while_starting_leaves_nothing() {
 async fn a_given_directory_keeps_its_data_for_the_next_start() {
     let parent = tempfile::tempdir().unwrap();
     fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let options = || SandboxOptions { directory: Some(parent.path().join("kept")), vhosts: 0 };
+    let options =
+        || SandboxOptions { directory: Some(parent.path().join("kept")), ..SandboxOptions::default() };
     let first = start(options());
     let endpoints = first.endpoints().clone();
     execute(&endpoints.owner_url, "CREATE TABLE kept AS SELECT 'safe'::text AS what").await;
