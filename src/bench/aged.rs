@@ -146,3 +146,32 @@ impl Iterator for History {
         (self.begun < self.projects).then(|| self.go_on())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::super::cast::Spread;
+    use super::*;
+
+    #[test]
+    fn the_past_has_as_many_projects_as_asked_and_about_as_many_entries() {
+        let plan = Plan {
+            modes: Vec::new(),
+            messages: 1,
+            seed: 1,
+            rate_per_second: NonZeroU32::MIN,
+            paced_seconds: NonZeroU32::MIN,
+            aged_entries: 200_000,
+            aged_projects: 20_000,
+            queued_messages: 1,
+        };
+        let mut history = History::new(Cast::new(Spread::Everyone), &plan, "2026-03-01T12:00:00Z".to_owned());
+        let messages = history.by_ref().count();
+        assert_eq!(history.begun, 20_000);
+        assert_eq!(history.running.len(), RUNNING, "some are left running");
+        assert!(history.planned.abs_diff(200_000) < 100, "{} entries", history.planned);
+        let booked = history.booked.load(Ordering::Relaxed);
+        assert!((185_000..200_000).contains(&booked), "{booked} entries of {messages} messages");
+    }
+}

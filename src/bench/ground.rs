@@ -1,6 +1,7 @@
 //! What the benchmark runs on: private servers that sync what they commit, and for each measurement a ledger and
 //! a queue of its own.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -46,6 +47,7 @@ impl Ground {
             settings: Arc::new(config.ledger_settings()),
             broker: config.broker_settings()?,
             messages_max: config.batch.messages_max.into(),
+            http_listen: endpoints.http_listen,
             environment,
         })
     }
@@ -66,6 +68,8 @@ pub(super) struct Field {
     pub(super) broker: BrokerSettings,
     /// The most messages of a batch.
     pub(super) messages_max: usize,
+    /// Where a daemon there answers HTTP.
+    pub(super) http_listen: SocketAddr,
     /// What leads a daemon there.
     pub(super) environment: Vec<(String, String)>,
 }

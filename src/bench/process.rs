@@ -1,42 +1,32 @@
 //! The daemon as its users run it: a process of its own.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
-use tokio::net::UnixDatagram;
-use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::BenchError;
 use super::ground::Field;
 
-/// How often is looked whether a daemon that isn't ready yet is still there.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// Longer than anything that a daemon tells its service manager, in bytes.
-const NOTICE_BYTES_MAX: usize = 4096;
+/// How often a daemon is asked whether it is ready.
+const ASK_EVERY: Duration = Duration::from_millis(2);
 
 /// A running daemon. It is killed when this is dropped.
 pub(super) struct Daemon {
     child: Child,
-    /// From its start until it said that it is ready.
+    /// From its start until it was ready: both servers reached, the schema checked, and messages consumed.
     pub(super) ready_in: Duration,
-    /// Hears what it tells its service manager, as long as it runs: nobody else would.
-    listening: Option<JoinHandle<()>>,
-    /// Where it tells that.
-    _directory: TempDir,
 }
 
 impl Daemon {
     /// Starts `executable run` on `field`, and waits until it says that it is ready. The kernel kills it when this
     /// process ends in any way.
     pub(super) async fn start(executable: &Path, field: &Field) -> Result<Self, BenchError> {
-        let directory = tempfile::tempdir().map_err(BenchError::system("making a directory"))?;
-        let path = directory.path().join("notify");
-        let socket = UnixDatagram::bind(&path).map_err(BenchError::system("listening to the daemon"))?;
         let began = Instant::now();
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--"])
@@ -47,29 +37,17 @@ impl Daemon {
             .envs(std::env::vars_os().filter(|(name, _)| name == "PATH"))
             .envs(field.environment.iter().map(|(name, value)| (name, value)))
             .env("CREDITD__LOG__LEVEL", "warn")
-            .env("NOTIFY_SOCKET", &path)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
             .map_err(BenchError::system("starting the daemon (by setpriv of util-linux)"))?;
-        let mut daemon = Self { child, ready_in: Duration::ZERO, listening: None, _directory: directory };
-        daemon.wait_until_ready(&socket).await?;
-        daemon.ready_in = began.elapsed();
-        daemon.listening = Some(tokio::spawn(listen(socket)));
-        Ok(daemon)
-    }
-
-    async fn wait_until_ready(&mut self, socket: &UnixDatagram) -> Result<(), BenchError> {
-        let mut notice = [0; NOTICE_BYTES_MAX];
-        loop {
-            if let Ok(received) = timeout(LOOK_EVERY, socket.recv(&mut notice)).await {
-                let length = received.map_err(BenchError::Daemon)?;
-                if notice[..length].split(|byte| *byte == b'\n').any(|line| line == b"READY=1") {
-                    return Ok(());
-                }
-            }
-            self.must_run()?;
+        let mut daemon = Self { child, ready_in: Duration::ZERO };
+        while !is_ready(field.http_listen).await {
+            daemon.must_run()?;
+            tokio::time::sleep(ASK_EVERY).await;
         }
+        daemon.ready_in = began.elapsed();
+        Ok(daemon)
     }
 
     /// Fails if it ended by itself, which it should not.
@@ -105,10 +83,16 @@ impl Daemon {
     }
 }
 
-/// Reads what the daemon tells, so that it never waits for somebody to listen.
-async fn listen(socket: UnixDatagram) {
-    let mut notice = [0; NOTICE_BYTES_MAX];
-    while socket.recv(&mut notice).await.is_ok() {}
+/// Whether `/readyz` says so. A daemon that doesn't answer yet isn't.
+async fn is_ready(address: SocketAddr) -> bool {
+    let ask = async {
+        let mut connection = TcpStream::connect(address).await?;
+        connection.write_all(b"GET /readyz HTTP/1.1\r\nHost: creditd\r\nConnection: close\r\n\r\n").await?;
+        let mut answer = Vec::new();
+        connection.read_to_end(&mut answer).await?;
+        io::Result::Ok(answer)
+    };
+    ask.await.is_ok_and(|answer| answer.starts_with(b"HTTP/1.1 200 "))
 }
 
 impl Drop for Daemon {
@@ -116,8 +100,5 @@ impl Drop for Daemon {
         // It may have ended already.
         self.child.kill().ok();
         self.child.wait().ok();
-        if let Some(listening) = &self.listening {
-            listening.abort();
-        }
     }
 }

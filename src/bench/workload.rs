@@ -251,3 +251,88 @@ impl Traffic<'_> {
         message
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use serde_json::Value;
+
+    use super::super::cast::Spread;
+    use super::*;
+
+    const TIME: &str = "2026-03-01T12:00:00Z";
+
+    fn sent(count: usize, seed: u64) -> Sent {
+        let cast = Cast::new(Spread::Everyone);
+        Traffic { cast: &cast, count, seed, time: TIME, name: "b" }.messages()
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_bytes_and_another_gives_others() {
+        assert_eq!(sent(2_000, 7).messages, sent(2_000, 7).messages);
+        assert_ne!(sent(2_000, 7).messages, sent(2_000, 8).messages);
+    }
+
+    #[test]
+    fn faults_are_as_frequent_as_promised() {
+        let sent = sent(60_000, 1);
+        assert_eq!(sent.messages.len(), 60_000);
+        assert_eq!(sent.decided + sent.repeated + sent.invalid, 60_000);
+        let mut known = HashSet::new();
+        let repeated = sent.messages.iter().filter(|message| !known.insert(message.id.as_str())).count();
+        assert_eq!(repeated, sent.repeated);
+        assert!((2_600..3_200).contains(&sent.repeated), "{} of 60,000 come twice", sent.repeated);
+        assert!((30..100).contains(&sent.invalid), "{} of 60,000 can't be used", sent.invalid);
+
+        // Late ones come behind a later one of their own project, if that has one so soon.
+        let mut latest: HashMap<String, u64> = HashMap::new();
+        let mut behind = 0;
+        for message in &sent.messages {
+            let Ok(event) = serde_json::from_slice::<Value>(&message.body) else { continue };
+            let revision = event["data"]["revision"].as_u64().unwrap();
+            let project = event["data"]["project_id"].as_str().unwrap().to_owned();
+            let newest = latest.entry(project).or_default();
+            behind += usize::from(revision < *newest);
+            *newest = revision.max(*newest);
+        }
+        assert!(behind > 0, "nothing comes out of order");
+    }
+
+    #[test]
+    fn a_project_holds_once_and_gives_back_once_and_a_third_are_amended() {
+        let sent = sent(60_000, 1);
+        let mut started = HashSet::new();
+        let mut amended = HashSet::new();
+        let mut finalized = HashSet::new();
+        for message in &sent.messages {
+            let Ok(event) = serde_json::from_slice::<Value>(&message.body) else { continue };
+            let project = event["data"]["project_id"].as_str().unwrap().to_owned();
+            match (message.routing_key, event["data"]["status"].as_str()) {
+                ("project.amended", _) => drop(amended.insert(project)),
+                (_, Some("started")) => drop(started.insert(project)),
+                (_, Some("finalized")) => drop(finalized.insert(project)),
+                _ => {}
+            }
+        }
+        assert!(finalized.is_subset(&started), "whatever ends has begun");
+        let of_three = 3 * amended.len();
+        assert!(of_three > started.len() * 8 / 10 && of_three < started.len() * 12 / 10, "{of_three}");
+    }
+
+    #[test]
+    fn busy_accounts_go_by_zipfs_law() {
+        let sent = sent(60_000, 1);
+        let mut projects: HashMap<&str, usize> = HashMap::new();
+        for last in sent.projects.values() {
+            *projects.entry(&last.account).or_default() += 1;
+        }
+        let mut busiest: Vec<_> = projects.values().copied().collect();
+        busiest.sort_unstable_by(|a, b| b.cmp(a));
+        let (first, tenth) = (busiest[0], busiest[9]);
+        assert!(
+            (5..20).contains(&(first / tenth)),
+            "{first} and {tenth}: the tenth has a tenth of the first"
+        );
+    }
+}

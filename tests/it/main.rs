@@ -4,6 +4,7 @@
 
 mod adopt;
 mod bad_input;
+mod bench;
 mod broker;
 mod commands;
 mod config;

@@ -37,7 +37,7 @@ fn kill(process_id: u32) {
 }
 
 /// The living processes that have to do with a directory: by command line, environment or working directory.
-fn processes_about(directory: &Path) -> Vec<String> {
+pub(crate) fn processes_about(directory: &Path) -> Vec<String> {
     let name = directory.to_str().unwrap();
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().filter_map(Result::ok) {
@@ -57,7 +57,7 @@ fn processes_about(directory: &Path) -> Vec<String> {
     found
 }
 
-fn assert_nothing_is_left_of(directory: &Path) {
+pub(crate) fn assert_nothing_is_left_of(directory: &Path) {
     wait_for("the end of the sandbox", || !directory.exists() && processes_about(directory).is_empty());
 }
 
