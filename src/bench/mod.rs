@@ -91,6 +91,14 @@ pub struct Plan {
     pub queued_messages: usize,
 }
 
+impl Plan {
+    /// How many messages [`Mode::Paced`] sends, those of its warm-up included.
+    pub fn paced_messages(&self) -> usize {
+        let seconds = u64::from(self.paced_seconds.get()) + u64::from(paced::WARM_UP_SECONDS);
+        usize::try_from(u64::from(self.rate_per_second.get()) * seconds).unwrap_or(usize::MAX)
+    }
+}
+
 /// How far the benchmark is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {

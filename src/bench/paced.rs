@@ -25,19 +25,13 @@ use crate::broker::{Consumer, Destination, Publisher};
 /// How many publishers take turns. At 500 messages a second each has 32 ms for a confirm before it is its turn again.
 const PUBLISHERS: usize = 16;
 /// What is sent so long is not counted: caches fill, and connections are new.
-const WARM_UP_SECONDS: u32 = 2;
+pub(super) const WARM_UP_SECONDS: u32 = 2;
 /// From when all are ready until the first message is due.
 const LEAD: Duration = Duration::from_millis(200);
 /// How often is told how far it is.
 const TELL_EVERY: Duration = Duration::from_millis(200);
 /// Longer than any event that was published takes to arrive.
 const ARRIVED_WITHIN: Duration = Duration::from_mins(1);
-
-/// How many messages `plan` needs.
-pub(super) fn message_count(plan: &Plan) -> usize {
-    let seconds = plan.paced_seconds.get().saturating_add(WARM_UP_SECONDS);
-    usize::try_from(u64::from(plan.rate_per_second.get()) * u64::from(seconds)).unwrap_or(usize::MAX)
-}
 
 /// Sends at the rate of `plan`, and says how long things took, and how much memory the daemon had at most, in MiB.
 /// The accounts are open already.

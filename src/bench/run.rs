@@ -136,7 +136,7 @@ impl<'a> Run<'a> {
     async fn paced(&mut self) -> Result<(), BenchError> {
         let cast = Cast::new(Spread::Everyone);
         let field = self.open("paced", &cast).await?;
-        let sent = self.traffic(&cast, paced::message_count(self.plan), NAME);
+        let sent = self.traffic(&cast, self.plan.paced_messages(), NAME);
         let progress = self.progress("paced");
         let (paced, resident_mib) = paced::run(self.executable, &field, self.plan, &sent, progress).await?;
         self.check("paced", &field, &sent).await?;

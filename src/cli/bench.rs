@@ -10,17 +10,22 @@ use super::output::{Column, print, print_json, table};
 use super::sandbox::interruption;
 use crate::bench::{self, Mode, Percentiles, Plan, Report, Speed, Step};
 
-/// On a private PostgreSQL and RabbitMQ that sync what they confirm, started for it and gone afterwards. After each
-/// measurement the books are held against what was sent: where they are wrong no figure is told, and it exits with 1.
-/// Figures are compared only with others of the same run, since machines are noisy.
-///
-/// The messages: 1,000 accounts in 50 organizations and 200 on their own, the n-th busiest as often as 1/n; projects
-/// of six messages, one of which holds, one in three amends, and one releases; 5 % come twice, 5 % late, and 0.1 % can't
-/// be used.
+/// What `creditd bench --help` ends with.
+const ABOUT: &str = "\
+It starts a PostgreSQL and a RabbitMQ of its own, which sync what they confirm, and are gone afterwards. After each
+measurement the books are held against what was sent: where they are wrong no figure is told, and it exits with 1.
+Ratios are of one run, since machines are noisy: hot and aged also run what they are compared with.
+
+The messages: 1,000 accounts in 50 organizations and 200 on their own, the n-th busiest as often as 1/n; projects of
+six messages, one of which holds, one in three amends, and one releases; 5 % come twice, 5 % late, 0.1 % can't be used.
+
+aged and start fill a ledger with 10,000,000 entries first, which takes many minutes and some 10 GB below the
+system's temporary directory (TMPDIR).";
+
 #[derive(Args)]
+#[command(after_long_help = ABOUT)]
 pub(super) struct BenchArgs {
-    /// What to measure [default: ledger null drain hot paced, which takes some three minutes]. aged and start fill
-    /// a ledger first, which takes many minutes; queued fills and drains a long queue, which takes some.
+    /// What to measure [default: ledger null drain hot paced, which take some three minutes].
     #[arg(value_name = "MODE", value_enum)]
     modes: Vec<Mode>,
     /// How many messages; paced goes by --rate and --seconds.
@@ -30,10 +35,10 @@ pub(super) struct BenchArgs {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// paced: how many messages in a second.
-    #[arg(long, value_name = "COUNT", default_value = "500")]
+    #[arg(long, value_name = "COUNT", default_value = "500", value_parser = rate)]
     rate: NonZeroU32,
     /// paced: for how long, after a warm-up of two seconds that doesn't count.
-    #[arg(long, value_name = "COUNT", default_value = "30")]
+    #[arg(long, value_name = "COUNT", default_value = "30", value_parser = seconds)]
     seconds: NonZeroU32,
     #[arg(long, hide = true, value_name = "COUNT", default_value_t = 10_000_000, value_parser = messages)]
     aged_entries: usize,
@@ -53,6 +58,24 @@ fn messages(text: &str) -> Result<usize, String> {
     }
 }
 
+/// The highest rate: several times what the servers allow.
+const RATE_MAX: u32 = 100_000;
+/// The longest time at a rate: an hour.
+const SECONDS_MAX: u32 = 3_600;
+
+fn rate(text: &str) -> Result<NonZeroU32, String> {
+    between_one_and(RATE_MAX, text)
+}
+
+fn seconds(text: &str) -> Result<NonZeroU32, String> {
+    between_one_and(SECONDS_MAX, text)
+}
+
+fn between_one_and(most: u32, text: &str) -> Result<NonZeroU32, String> {
+    let number = text.parse().ok().filter(|number: &NonZeroU32| number.get() <= most);
+    number.ok_or_else(|| format!("expected a number from 1 to {most}"))
+}
+
 pub(super) fn run(args: BenchArgs, json: bool) -> Result<(), CommandError> {
     let executable = std::env::current_exe()
         .map_err(|error| CommandError::System { what: "finding the running creditd", error })?;
@@ -68,6 +91,10 @@ pub(super) fn run(args: BenchArgs, json: bool) -> Result<(), CommandError> {
         aged_projects: args.aged_projects,
         queued_messages: args.queued_messages,
     };
+    if plan.paced_messages() > COUNT_MAX {
+        let what = "--rate and --seconds together make more than 20,000,000 messages";
+        return Err(CommandError::Usage(format!("{what}; lower one of them")));
+    }
     // Hidden by itself where standard error is no terminal.
     let bar = ProgressBar::no_length();
     let measured = bench::run(&executable, &plan, &interrupted, &|step| show_step(&bar, step));
