@@ -4,13 +4,16 @@ use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use super::BenchError;
 use super::workload::SOURCE;
 
 /// The way to one ledger's schema.
-pub(super) struct Database(PgConnectOptions);
+pub(super) struct Database {
+    options: PgConnectOptions,
+    schema: String,
+}
 
 /// How often PostgreSQL synced its log, and how long all of that took.
 #[derive(Clone, Copy)]
@@ -30,11 +33,11 @@ impl Syncs {
 impl Database {
     pub(super) fn new(superuser_url: &str, schema: &str) -> Result<Self, BenchError> {
         let options = PgConnectOptions::from_str(superuser_url)?.options([("search_path", schema)]);
-        Ok(Self(options))
+        Ok(Self { options, schema: schema.to_owned() })
     }
 
     pub(super) async fn connect(&self) -> Result<PgConnection, BenchError> {
-        Ok(self.0.connect().await?)
+        Ok(self.options.connect().await?)
     }
 
     /// When the messages of the inbox were committed: by PostgreSQL's stamp, which it makes when it begins to write
@@ -81,6 +84,15 @@ impl Database {
         sqlx::query!("update relay set published = (select log_last from ledger)")
             .execute(&mut connection)
             .await?;
+        Ok(connection.close().await?)
+    }
+
+    /// Removes the ledger, so that the server has no work with it while others are measured.
+    pub(super) async fn remove(&self) -> Result<(), BenchError> {
+        let mut connection = self.connect().await?;
+        let removal = format!("drop schema {} cascade", self.schema);
+        sqlx::raw_sql(AssertSqlSafe(removal)).execute(&mut connection).await?;
+        sqlx::raw_sql("checkpoint").execute(&mut connection).await?;
         Ok(connection.close().await?)
     }
 }

@@ -44,32 +44,29 @@ impl<'a> Run<'a> {
 
     /// Measures one after the other.
     pub(super) async fn measure(mut self) -> Result<Report, BenchError> {
-        let is_asked = |modes: &[Mode]| self.plan.modes.iter().any(|asked| modes.contains(asked));
-        let [is_ledger, is_null] = [&[Mode::Ledger, Mode::Aged][..], &[Mode::Null]].map(is_asked);
-        let [is_drain, is_hot] = [&[Mode::Drain, Mode::Hot, Mode::Aged][..], &[Mode::Hot]].map(is_asked);
-        let [is_paced, is_aged] = [Mode::Paced, Mode::Aged].map(|mode| is_asked(&[mode]));
-        let [is_start, is_queued] = [Mode::Start, Mode::Queued].map(|mode| is_asked(&[mode]));
-        if is_ledger {
+        let plan = self.plan;
+        let is_asked = |modes: &[Mode]| plan.modes.iter().any(|asked| modes.contains(asked));
+        if is_asked(&[Mode::Ledger, Mode::Aged]) {
             self.report.ledger = Some(self.ledger().await?);
         }
-        if is_null {
+        if is_asked(&[Mode::Null]) {
             self.report.null = Some(self.null().await?);
         }
-        if is_drain {
+        if is_asked(&[Mode::Drain, Mode::Hot, Mode::Aged]) {
             self.report.drain = Some(self.drain("drain", Spread::Everyone).await?);
         }
-        if is_hot {
+        if is_asked(&[Mode::Hot]) {
             self.report.hot_account = Some(self.drain("hot_account", Spread::OneAccount).await?);
             self.report.hot_pool = Some(self.drain("hot_pool", Spread::OnePool).await?);
         }
-        if is_paced {
+        if is_asked(&[Mode::Paced]) {
             self.paced().await?;
         }
-        if is_queued {
+        if is_asked(&[Mode::Queued]) {
             self.queued().await?;
         }
-        if is_aged || is_start {
-            self.aged(is_start, is_aged).await?;
+        if is_asked(&[Mode::Aged, Mode::Start]) {
+            self.aged(is_asked(&[Mode::Start]), is_asked(&[Mode::Aged])).await?;
         }
         self.report.compare();
         Ok(self.report)
@@ -90,12 +87,14 @@ impl<'a> Run<'a> {
         Ok(field)
     }
 
-    /// The books of a ledger that had nothing but `sent`.
-    async fn check(&self, mode: &'static str, field: &Field, sent: &Sent) -> Result<(), BenchError> {
+    /// Checks the books of a ledger that had nothing but `sent`, and removes it.
+    async fn close(&self, mode: &'static str, field: Field, sent: &Sent) -> Result<(), BenchError> {
         let progress = self.progress(mode);
         progress.at("checking the books", 0, 0);
         check::projects(&field.store, &field.settings, sent, Extent::Whole).await?;
-        recompute(field, progress).await
+        recompute(&field, progress).await?;
+        field.store.close().await;
+        field.database.remove().await
     }
 
     async fn ledger(&self) -> Result<Speed, BenchError> {
@@ -103,7 +102,7 @@ impl<'a> Run<'a> {
         let field = self.open("ledger", &cast).await?;
         let sent = self.traffic(&cast, self.plan.messages, NAME);
         let per_second = ledger::run(&field, &sent, self.progress("ledger")).await?;
-        self.check("ledger", &field, &sent).await?;
+        self.close("ledger", field, &sent).await?;
         Ok(Speed { per_second })
     }
 
@@ -129,7 +128,7 @@ impl<'a> Run<'a> {
         let field = self.open(mode, &cast).await?;
         let sent = self.traffic(&cast, count, NAME);
         let drained = drain::run(self.executable, &field, &sent, self.progress(mode)).await?;
-        self.check(mode, &field, &sent).await?;
+        self.close(mode, field, &sent).await?;
         Ok(drained)
     }
 
@@ -139,7 +138,7 @@ impl<'a> Run<'a> {
         let sent = self.traffic(&cast, self.plan.paced_messages(), NAME);
         let progress = self.progress("paced");
         let (paced, resident_mib) = paced::run(self.executable, &field, self.plan, &sent, progress).await?;
-        self.check("paced", &field, &sent).await?;
+        self.close("paced", field, &sent).await?;
         self.report.note_memory(resident_mib);
         self.report.paced = Some(paced);
         Ok(())
