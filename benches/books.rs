@@ -32,7 +32,13 @@ struct Memory {
 
 impl Memory {
     fn new() -> Self {
-        let config = Config::load_from(None, std::iter::empty()).expect("the built-in defaults are enough");
+        // No server is asked for anything.
+        let servers = [
+            ("CREDITD__DATABASE__URL", "postgres://nobody@127.0.0.1/none"),
+            ("CREDITD__BROKER__URL", "amqp://127.0.0.1"),
+        ];
+        let servers = servers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = Config::load_from(None, servers.into_iter()).expect("the other defaults are built in");
         let ledger = LedgerState {
             settings: Arc::new(config.ledger_settings()),
             settings_number: 1,
