@@ -10,6 +10,7 @@ use super::{BenchError, Progress, finish, per_second};
 use crate::batch::settings::adopt;
 use crate::batch::{self, Arrival, Attempt, Committed};
 use crate::clock;
+use crate::store::Cache;
 
 /// Applies what was sent, and says how many messages were committed in a second. The accounts are open already.
 pub(super) async fn run(field: &Field, sent: &Sent, progress: Progress<'_>) -> Result<f64, BenchError> {
@@ -58,11 +59,12 @@ where
         }
         Ok(())
     });
+    let mut cache = Cache::default();
     let mut total = Committed::default();
     let mut done = 0;
     let mut buffer = Vec::with_capacity(batch_max);
     while decoded.recv_many(&mut buffer, batch_max).await > 0 {
-        match batch::apply(&field.store, &buffer, &field.settings).await? {
+        match batch::apply(&field.store, &mut cache, &buffer, &field.settings).await? {
             Attempt::Committed(committed, _) => total.add(&committed),
             Attempt::SettingsDiffer => {
                 return Err(BenchError::Wrong("the ledger's settings were changed meanwhile".to_owned()));
