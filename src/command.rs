@@ -127,7 +127,7 @@ async fn try_once(
 ) -> Result<Option<Answer>, StoreError> {
     let mut batch = store.begin().await?;
     let input = order.clone().into_input(clock::now().max(batch.last_at()));
-    if batch.inbox(std::slice::from_ref(&order.key)).await?.knows(&order.key) {
+    if batch.inbox(std::slice::from_ref(&order.key)).await?.0.knows(&order.key) {
         batch.roll_back().await?;
         return done_before(store, order).await.map(Some);
     }

@@ -21,7 +21,9 @@ use crate::ledger::inbox::{Admission, Fingerprint, Inbox};
 use crate::ledger::moment::Timestamp;
 use crate::ledger::outcome::{Outcome, ParkReason, Parking, Rejection};
 use crate::ledger::settings::Settings;
-use crate::store::{Batch, Cache, Decided, InboxRow, Parcel, Received, Repeated, Store, StoreError};
+use crate::store::{
+    Batch, Cache, Decided, Discarded, InboxRow, Parcel, Received, Repeated, Store, StoreError,
+};
 use crate::vitals::metrics::{BatchFigures, MessageFate, MessageOutcome, MessageType};
 
 /// An arrival that is to be decided.
@@ -148,8 +150,7 @@ async fn take<'a>(
 ) -> Result<Taken<'a>, StoreError> {
     let keys: HashSet<_> = arrivals.iter().filter_map(Arrival::key).cloned().collect();
     let keys: Vec<_> = keys.into_iter().collect();
-    let inbox = batch.inbox(&keys).await?;
-    let discarded = batch.discarded(&keys).await?;
+    let (inbox, discarded) = batch.inbox(&keys).await?;
     let offered: Vec<_> = arrivals.iter().filter_map(|arrival| arrival.parked_id).collect();
     let due = batch.still_due(&offered).await?;
     let mut received = Received::default();
@@ -229,7 +230,7 @@ fn admit<'a>(
     arrivals: &'a [Arrival],
     mut inbox: Inbox,
     due: &HashSet<i64>,
-    discarded: &HashSet<(MessageKey, [u8; 32])>,
+    discarded: &Discarded,
     received: &mut Received,
     settled: &mut Vec<MessageFate>,
 ) -> Vec<Step<'a>> {

@@ -36,7 +36,7 @@ pub(super) async fn apply_due(store: &Store) -> Result<Done, StoreError> {
     let now = now.max(batch.last_at());
     let mut inputs: Vec<Input> = due.into_iter().map(|own| own.into_input(now)).collect();
     let keys: Vec<_> = inputs.iter().map(|input| input.cause.key.clone()).collect();
-    let inbox = batch.inbox(&keys).await?;
+    let (inbox, _) = batch.inbox(&keys).await?;
     inputs.retain(|input| !inbox.knows(&input.cause.key));
     if inputs.is_empty() {
         batch.roll_back().await?;

@@ -8,7 +8,7 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use time::OffsetDateTime;
 
 use super::cache::Cache;
-use super::inbox::{self, InboxRow, Repeated};
+use super::inbox::{self, Discarded, InboxRow, Repeated};
 use super::parked::{self, Parcel, ParkedRow};
 use super::rows::Table;
 use super::standing::{self, Standing};
@@ -128,22 +128,14 @@ impl Batch {
         self.ledger.last_at
     }
 
-    /// What the inbox knows of `keys`.
-    pub async fn inbox(&mut self, keys: &[MessageKey]) -> Result<Inbox, StoreError> {
+    /// What the inbox knows of `keys`, and which messages with these keys a person discarded.
+    pub async fn inbox(&mut self, keys: &[MessageKey]) -> Result<(Inbox, Discarded), StoreError> {
         inbox::known(&mut self.transaction, keys).await
     }
 
     /// Which of these parked messages are still due, now that nobody else can be deciding them.
     pub async fn still_due(&mut self, parked_ids: &[i64]) -> Result<HashSet<i64>, StoreError> {
         parked::still_due(&mut self.transaction, parked_ids).await
-    }
-
-    /// Which messages with these keys a person discarded, each by its key and its content's hash.
-    pub async fn discarded(
-        &mut self,
-        keys: &[MessageKey],
-    ) -> Result<HashSet<(MessageKey, [u8; 32])>, StoreError> {
-        parked::discarded(&mut self.transaction, keys).await
     }
 
     /// Loads what `inputs` touch and lets the core decide them in order. In a new ledger, `settings` decide.

@@ -1,5 +1,7 @@
 //! The inbox: which messages came, what became of them, and how often they came again.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
@@ -97,30 +99,54 @@ pub(super) fn outcome_columns(outcome: &Outcome) -> (&'static str, Option<&'stat
     }
 }
 
-/// What is known of `keys`.
-pub(super) async fn known(connection: &mut PgConnection, keys: &[MessageKey]) -> Result<Inbox, StoreError> {
+/// Messages that a person discarded, each by its key and its content's hash.
+pub type Discarded = HashSet<(MessageKey, [u8; 32])>;
+
+/// What is known of `keys`: of messages that were decided, and of those that were discarded undecided.
+pub(super) async fn known(
+    connection: &mut PgConnection,
+    keys: &[MessageKey],
+) -> Result<(Inbox, Discarded), StoreError> {
+    if keys.is_empty() {
+        return Ok((Inbox::default(), Discarded::new()));
+    }
     let sources: Vec<_> = keys.iter().map(|key| key.source.to_string()).collect();
     let ids: Vec<_> = keys.iter().map(|key| key.id.to_string()).collect();
+    // `offset 0` keeps the look-ups by key: joined, stale statistics could have all rows read for each batch.
     let rows = sqlx::query!(
-        r#"select inbox.source, inbox.id, inbox.fingerprint, inbox.outcome = 'parked' as "parked!"
-             from unnest($1::text[], $2::text[]) asked (source, id)
+        r#"with asked as materialized (select unnest($1::text[]) as source, unnest($2::text[]) as id)
+           select asked.source as "source!", asked.id as "id!", fingerprint as "hash!",
+                  outcome = 'parked' as "parked!", false as "discarded!"
+             from asked
             cross join lateral (
-                  select source, id, fingerprint, outcome from inbox
-                   where inbox.source = asked.source and inbox.id = asked.id) inbox"#,
+                  select fingerprint, outcome from inbox
+                   where source = asked.source and id = asked.id offset 0) inbox
+            union all
+           select asked.source, asked.id, content_hash, false, true
+             from asked
+            cross join lateral (
+                  select content_hash from parked
+                   where source = asked.source and message_id = asked.id
+                     and done_outcome = 'discarded' offset 0) parked"#,
         &sources,
         &ids,
     )
     .fetch_all(connection)
     .await?;
-    let table = Table("inbox");
-    let known: Result<Vec<_>, StoreError> = rows
-        .into_iter()
-        .map(|row| {
-            let fingerprint = table.digest(&row.fingerprint)?.0;
-            Ok((MessageKey::new(&row.source, &row.id), Known { fingerprint, parked: row.parked }))
-        })
-        .collect();
-    Ok(Inbox::of(known?))
+    let (mut known, mut discarded) = (Vec::new(), Discarded::new());
+    for row in rows {
+        let key = MessageKey::new(&row.source, &row.id);
+        match row.discarded {
+            true => {
+                discarded.insert((key, Table("parked").digest(&row.hash)?.0));
+            }
+            false => {
+                let fingerprint = Table("inbox").digest(&row.hash)?.0;
+                known.push((key, Known { fingerprint, parked: row.parked }));
+            }
+        }
+    }
+    Ok((Inbox::of(known), discarded))
 }
 
 /// Writes the rows of messages that came for the first time.

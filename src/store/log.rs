@@ -207,8 +207,20 @@ impl Store {
         if through <= after.0 {
             return Ok(Vec::new());
         }
-        let lines = self.log_between(LogNumber(after.0 + 1), LogNumber(through)).await?;
-        let expected = (after.0 + 1)..=through;
+        let first = after.0 + 1;
+        let entries = entries!("where log_number between $1 and $2 order by log_number", first, through);
+        let entries = entries.fetch_all(&self.pool).await?;
+        // Most of the log is entries: where they leave no gap there is no notice.
+        let notices = match i64::try_from(entries.len()) == Ok(through - after.0) {
+            true => Vec::new(),
+            false => {
+                let notices =
+                    notices!("where log_number between $1 and $2 order by log_number", first, through);
+                notices.fetch_all(&self.pool).await?
+            }
+        };
+        let lines = merged(entries, notices)?;
+        let expected = first..=through;
         if !lines.iter().map(|line| line.number().0).eq(expected) {
             let what = format!("{} lines where {} are numbered", lines.len(), through - after.0);
             let what = format!("{what}, after number {after}");

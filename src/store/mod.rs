@@ -42,7 +42,7 @@ pub use comparison::Comparison;
 pub use error::{Remedy, StoreError};
 pub use events::{LogFilter, Span};
 pub use history::{AccountStretch, ProjectStanding, Stretch, WriterFate};
-pub use inbox::{InboxRow, Repeated, Said};
+pub use inbox::{Discarded, InboxRow, Repeated, Said};
 pub use log::{LogKind, LogLine};
 pub use parked::{Parcel, ParkedRow};
 pub use parked_desk::{Desk, Discard, OfferResult, ParkedFilter, ParkedSummary, ReasonCount};
@@ -84,6 +84,9 @@ pub struct StoreSettings {
 /// How long to wait for a connection before the server counts as away.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A connection that was used less than so long ago is taken to be alive.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
+
 /// A ledger in PostgreSQL.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -109,6 +112,16 @@ impl Store {
         let pool = PgPoolOptions::new()
             .max_connections(settings.connections_max)
             .acquire_timeout(CONNECT_TIMEOUT)
+            // A question to a connection that was used a moment ago takes as long as what it is wanted for.
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move {
+                    if meta.idle_for >= TRUSTED_FOR {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_lazy_with(options.clone());
         Ok(Self { pool, options, schema: settings.schema.clone() })
     }

@@ -128,36 +128,6 @@ pub(super) async fn count(
     Ok(())
 }
 
-/// Which messages with these keys were discarded, each by its key and its content's hash.
-pub(super) async fn discarded(
-    connection: &mut PgConnection,
-    keys: &[MessageKey],
-) -> Result<HashSet<(MessageKey, [u8; 32])>, StoreError> {
-    if keys.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let sources: Vec<_> = keys.iter().map(|key| key.source.to_string()).collect();
-    let ids: Vec<_> = keys.iter().map(|key| key.id.to_string()).collect();
-    // `offset 0` keeps the look-up by key: joined, stale statistics could have all of them read for each batch.
-    let rows = sqlx::query!(
-        r#"select asked.source as "source!", asked.id as "id!", parked.content_hash as "content_hash!"
-             from unnest($1::text[], $2::text[]) asked (source, id)
-            cross join lateral (
-                  select content_hash from parked
-                   where source = asked.source and message_id = asked.id
-                     and done_outcome = 'discarded' offset 0) parked"#,
-        &sources,
-        &ids,
-    )
-    .fetch_all(connection)
-    .await?;
-    let discarded = rows.into_iter().map(|row| {
-        let hash = Table("parked").digest(&row.content_hash)?.0;
-        Ok((MessageKey::new(&row.source, &row.id), hash))
-    });
-    discarded.collect()
-}
-
 /// Marks those as due that wait for what has `appeared`.
 pub(super) async fn mark_due(connection: &mut PgConnection, appeared: &[WaitsFor]) -> Result<(), StoreError> {
     if appeared.is_empty() {
