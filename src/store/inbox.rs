@@ -136,14 +136,11 @@ pub(super) async fn known(
     let (mut known, mut discarded) = (Vec::new(), Discarded::new());
     for row in rows {
         let key = MessageKey::new(&row.source, &row.id);
-        match row.discarded {
-            true => {
-                discarded.insert((key, Table("parked").digest(&row.hash)?.0));
-            }
-            false => {
-                let fingerprint = Table("inbox").digest(&row.hash)?.0;
-                known.push((key, Known { fingerprint, parked: row.parked }));
-            }
+        if row.discarded {
+            discarded.insert((key, Table("parked").digest(&row.hash)?.0));
+        } else {
+            let fingerprint = Table("inbox").digest(&row.hash)?.0;
+            known.push((key, Known { fingerprint, parked: row.parked }));
         }
     }
     Ok((Inbox::of(known), discarded))

@@ -211,13 +211,11 @@ impl Store {
         let entries = entries!("where log_number between $1 and $2 order by log_number", first, through);
         let entries = entries.fetch_all(&self.pool).await?;
         // Most of the log is entries: where they leave no gap there is no notice.
-        let notices = match i64::try_from(entries.len()) == Ok(through - after.0) {
-            true => Vec::new(),
-            false => {
-                let notices =
-                    notices!("where log_number between $1 and $2 order by log_number", first, through);
-                notices.fetch_all(&self.pool).await?
-            }
+        let notices = if i64::try_from(entries.len()) == Ok(through - after.0) {
+            Vec::new()
+        } else {
+            let notices = notices!("where log_number between $1 and $2 order by log_number", first, through);
+            notices.fetch_all(&self.pool).await?
         };
         let lines = merged(entries, notices)?;
         let expected = first..=through;
