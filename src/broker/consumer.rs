@@ -4,6 +4,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
 };
+use std::time::{Duration, Instant};
 
 use futures_util::{FutureExt as _, StreamExt as _};
 use lapin::{
@@ -21,6 +22,11 @@ use crate::contract::raw::RawMessage;
 
 /// Set by a quorum queue from the second delivery on: how many came before.
 const DELIVERY_COUNT_HEADER: &str = "x-delivery-count";
+
+/// A queue counts a consumer for a moment longer than its connection lasts. Without waiting for that, a daemon
+/// that is started anew would take the one that it replaces for another at work, and stand by.
+const LEAVING_MAX: Duration = Duration::from_secs(1);
+const LEAVING_LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A running consumer of the inbound queue, in two halves: one task reads ahead while another commits.
 ///
@@ -69,7 +75,12 @@ async fn start(
     session: &Session,
     settings: &BrokerSettings,
 ) -> Result<(QueueDepth, lapin::Consumer), BrokerError> {
-    let found = topology::prepare_inbound(session, settings).await?;
+    let mut found = topology::prepare_inbound(session, settings).await?;
+    let began = Instant::now();
+    while found.consumers > 0 && began.elapsed() < LEAVING_MAX {
+        tokio::time::sleep(LEAVING_LOOK_EVERY).await;
+        found = topology::look_for_queue(session, &session.channel, &settings.queue).await?;
+    }
     let what = format!("queue {}", settings.queue);
     let channel = &session.channel;
     // For each consumer and not for the channel: a quorum queue ends the connection over the latter. And

@@ -202,7 +202,7 @@ impl World {
         Daemon::start(&self.environment(), self.config.as_deref(), &self.file(&format!("{name}.log")))
     }
 
-    /// Starts a daemon and waits until it receives or stands by.
+    /// Starts a daemon and waits until it stands by, or receives and goes by its settings, as far as it can.
     pub(crate) fn daemon(&self) -> Daemon {
         self.daemon_named("daemon")
     }
@@ -215,7 +215,15 @@ impl World {
         wait_until("the daemon receives", || {
             assert!(daemon.is_running(), "{}", daemon.log());
             let new = daemon.log().split_off(before);
-            new.contains("\"consuming\"") || new.contains("\"standing by\"")
+            let lines: Vec<Value> = new.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+            let said = |part: &str| {
+                let of_part = lines.iter().filter(|line| line["part"] == part);
+                of_part.filter_map(|line| line["message"].as_str()).collect::<Vec<_>>()
+            };
+            let (intake, ledger) = (said("intake"), said("ledger"));
+            let has_settings_to_set = intake.contains(&"consuming");
+            intake.contains(&"standing by")
+                || has_settings_to_set && ledger.iter().any(|&what| what != "ready")
         });
         daemon
     }
