@@ -186,7 +186,6 @@ impl Import {
         let mut batch = store.begin().await?;
         if in_force.ledger_is_new && batch.settings().is_none() {
             settings::set(&mut batch, &in_force.settings).await?;
-            batch = batch.go_on().await?;
         }
         let settings = batch.settings().unwrap_or(&in_force.settings).clone();
         let mut way = Way {

@@ -61,6 +61,11 @@ impl Arrival {
         Self { parked_id: Some(parked_id), suspect: None, ..Self::undecoded(raw, received_at) }
     }
 
+    /// Whether it was delivered, and never was in hand when a process died.
+    pub(super) fn is_ordinary(&self) -> bool {
+        self.parked_id.is_none() && self.suspect.is_none()
+    }
+
     /// The hash by which a suspect's tries are counted.
     pub(crate) fn suspect(&self) -> Option<&[u8; 32]> {
         self.suspect.as_ref()

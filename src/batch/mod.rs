@@ -7,7 +7,7 @@ pub(crate) mod settings;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(crate) use arrival::Arrival;
 use arrival::{Content, refusal};
@@ -18,6 +18,7 @@ use crate::contract::inbound::{DecodeError, Message};
 use crate::ledger::books::{Changes, Decision};
 use crate::ledger::ids::{AccountId, MessageKey, ProjectId};
 use crate::ledger::inbox::{Admission, Fingerprint, Inbox};
+use crate::ledger::input::Input;
 use crate::ledger::moment::Timestamp;
 use crate::ledger::outcome::{Outcome, ParkReason, Parking, Rejection};
 use crate::ledger::settings::Settings;
@@ -79,8 +80,55 @@ pub(crate) enum Attempt {
     SettingsDiffer,
 }
 
+/// So few arrivals are decided without the ledger's lock: what that may cost is to decide them twice.
+const DRAFTED_MAX: usize = 8;
+
 /// Applies `arrivals` in their order, in one transaction, by `settings`. `cache` is what the batch before left.
 pub(crate) async fn apply(
+    store: &Store,
+    cache: &mut Cache,
+    arrivals: &[Arrival],
+    settings: &Arc<Settings>,
+) -> Result<Attempt, StoreError> {
+    if arrivals.len() <= DRAFTED_MAX && arrivals.iter().all(Arrival::is_ordinary) {
+        match apply_draft(store, cache, arrivals, settings).await {
+            Err(StoreError::Overtaken) | Ok(None) => {}
+            Ok(Some(attempt)) => return Ok(attempt),
+            Err(error) => return Err(error),
+        }
+    }
+    apply_locked(store, cache, arrivals, settings).await
+}
+
+/// Applies a few arrivals on what is known, where that is enough: one round trip for most.
+async fn apply_draft(
+    store: &Store,
+    cache: &mut Cache,
+    arrivals: &[Arrival],
+    settings: &Arc<Settings>,
+) -> Result<Option<Attempt>, StoreError> {
+    let began = Instant::now();
+    let Some(mut draft) = store.draft(cache, settings).await? else { return Ok(None) };
+    let (nothing_due, nothing_discarded) = (HashSet::new(), Discarded::new());
+    let admitted =
+        Admitted::of(arrivals, Inbox::default(), &nothing_due, &nothing_discarded, draft.last_at());
+    let (decisions, changes) = draft.decide(cache, &admitted.inputs, settings).await?;
+    let Taken { report, changes, now } = admitted.decided(decisions, changes);
+    let decided = Instant::now();
+    let committed = report.tell(&changes);
+    draft.save_into(cache, &keys(arrivals), &report.received, *changes, now).await?;
+    let figures = BatchFigures {
+        messages: report.fates(),
+        locking: Duration::ZERO,
+        applying: decided - began,
+        committing: decided.elapsed(),
+    };
+    report.log();
+    Ok(Some(Attempt::Committed(committed, figures)))
+}
+
+/// Applies any arrivals.
+async fn apply_locked(
     store: &Store,
     cache: &mut Cache,
     arrivals: &[Arrival],
@@ -93,19 +141,17 @@ pub(crate) async fn apply(
         return Ok(Attempt::SettingsDiffer);
     }
     let locked = Instant::now();
-    let taken = take(&mut batch, cache, arrivals, settings).await?;
+    let Taken { report, changes, .. } = take(&mut batch, cache, arrivals, settings).await?;
     let saved = Instant::now();
-    batch.commit().await?;
+    let committed = report.tell(&changes);
+    batch.commit_into(cache, *changes).await?;
     let figures = BatchFigures {
-        messages: taken.fates(),
+        messages: report.fates(),
         locking: locked - began,
         applying: saved - locked,
         committing: saved.elapsed(),
     };
-    log_decided(&taken.steps, &taken.decisions);
-    log_undecided(&taken.received.parcels[..taken.undecided]);
-    let committed = tell(&taken.received, &taken.changes);
-    cache.follow(*taken.changes);
+    report.log();
     Ok(Attempt::Committed(committed, figures))
 }
 
@@ -116,29 +162,7 @@ pub(crate) async fn rehearse(
     settings: &Arc<Settings>,
 ) -> Result<(Batch, Committed), StoreError> {
     let taken = take(&mut batch, &mut Cache::default(), arrivals, settings).await?;
-    let committed = tell(&taken.received, &taken.changes);
-    Ok((batch.go_on().await?, committed))
-}
-
-/// What a batch made of its arrivals.
-struct Taken<'a> {
-    steps: Vec<Step<'a>>,
-    decisions: Vec<Decision>,
-    received: Received,
-    /// How many of the parcels were not decided.
-    undecided: usize,
-    /// What became of the arrivals that needed no decision.
-    settled: Vec<MessageFate>,
-    changes: Box<Changes>,
-}
-
-impl Taken<'_> {
-    /// What became of each message.
-    fn fates(&self) -> Vec<MessageFate> {
-        let decided = self.steps.iter().zip(&self.decisions);
-        let decided = decided.map(|(step, decision)| step.fate(&decision.outcome));
-        self.settled.iter().copied().chain(decided).collect()
-    }
+    Ok((batch, taken.report.tell(&taken.changes)))
 }
 
 /// Decides `arrivals`, and saves what became of them. Nothing is committed.
@@ -148,31 +172,103 @@ async fn take<'a>(
     arrivals: &'a [Arrival],
     settings: &Arc<Settings>,
 ) -> Result<Taken<'a>, StoreError> {
-    let keys: HashSet<_> = arrivals.iter().filter_map(Arrival::key).cloned().collect();
-    let keys: Vec<_> = keys.into_iter().collect();
-    let (inbox, discarded) = batch.inbox(&keys).await?;
+    let (inbox, discarded) = batch.inbox(&keys(arrivals)).await?;
     let offered: Vec<_> = arrivals.iter().filter_map(|arrival| arrival.parked_id).collect();
     let due = batch.still_due(&offered).await?;
-    let mut received = Received::default();
-    let mut settled = Vec::new();
-    let steps = admit(arrivals, inbox, &due, &discarded, &mut received, &mut settled);
-    let undecided = received.parcels.len();
-
-    // A clock that goes back must not take the ledger's time with it.
-    let mut now = batch.last_at();
-    let mut inputs = Vec::new();
-    for Step { arrival, message, .. } in &steps {
-        now = now.max(arrival.received_at);
-        inputs.push(Message::clone(message).into_input(now));
-    }
-    let Decided::Done(decisions, changes) = batch.decide_by(cache, &inputs, settings).await? else {
+    let admitted = Admitted::of(arrivals, inbox, &due, &discarded, batch.last_at());
+    let Decided::Done(decisions, changes) = batch.decide_by(cache, &admitted.inputs, settings).await? else {
         unreachable!("only commands are refused");
     };
-    for ((step, input), decision) in steps.iter().zip(&inputs).zip(&decisions) {
-        step.record(input.now, decision, &mut received);
+    let taken = admitted.decided(decisions, changes);
+    batch.save(&taken.report.received, &taken.changes, taken.now).await?;
+    Ok(taken)
+}
+
+/// The keys of `arrivals`, each once.
+fn keys(arrivals: &[Arrival]) -> Vec<MessageKey> {
+    let keys: HashSet<_> = arrivals.iter().filter_map(Arrival::key).cloned().collect();
+    keys.into_iter().collect()
+}
+
+/// Arrivals held against the inbox.
+struct Admitted<'a> {
+    /// Those that are to be decided.
+    steps: Vec<Step<'a>>,
+    /// The same, as the core takes them.
+    inputs: Vec<Input>,
+    received: Received,
+    /// What became of the arrivals that need no decision.
+    settled: Vec<MessageFate>,
+    /// The time of the last input.
+    now: Timestamp,
+}
+
+impl<'a> Admitted<'a> {
+    fn of(
+        arrivals: &'a [Arrival],
+        inbox: Inbox,
+        due: &HashSet<i64>,
+        discarded: &Discarded,
+        last_at: Timestamp,
+    ) -> Self {
+        let mut received = Received::default();
+        let mut settled = Vec::new();
+        let steps = admit(arrivals, inbox, due, discarded, &mut received, &mut settled);
+        // A clock that goes back must not take the ledger's time with it.
+        let mut now = last_at;
+        let mut inputs = Vec::with_capacity(steps.len());
+        for Step { arrival, message, .. } in &steps {
+            now = now.max(arrival.received_at);
+            inputs.push(Message::clone(message).into_input(now));
+        }
+        Self { steps, inputs, received, settled, now }
     }
-    batch.save(&received, &changes, now).await?;
-    Ok(Taken { steps, decisions, received, undecided, settled, changes })
+
+    fn decided(self, decisions: Vec<Decision>, changes: Box<Changes>) -> Taken<'a> {
+        let Self { steps, inputs, mut received, settled, now } = self;
+        let undecided = received.parcels.len();
+        for ((step, input), decision) in steps.iter().zip(&inputs).zip(&decisions) {
+            step.record(input.now, decision, &mut received);
+        }
+        Taken { report: Report { steps, decisions, received, undecided, settled }, changes, now }
+    }
+}
+
+/// What a batch made of its arrivals.
+struct Taken<'a> {
+    report: Report<'a>,
+    changes: Box<Changes>,
+    /// The time of the last input.
+    now: Timestamp,
+}
+
+/// What became of each of them.
+struct Report<'a> {
+    steps: Vec<Step<'a>>,
+    decisions: Vec<Decision>,
+    received: Received,
+    /// How many of the parcels were not decided.
+    undecided: usize,
+    /// What became of the arrivals that needed no decision.
+    settled: Vec<MessageFate>,
+}
+
+impl Report<'_> {
+    fn fates(&self) -> Vec<MessageFate> {
+        let decided = self.steps.iter().zip(&self.decisions);
+        let decided = decided.map(|(step, decision)| step.fate(&decision.outcome));
+        self.settled.iter().copied().chain(decided).collect()
+    }
+
+    fn tell(&self, changes: &Changes) -> Committed {
+        tell(&self.received, changes)
+    }
+
+    /// After the commit: a batch may be tried more than once.
+    fn log(&self) {
+        log_decided(&self.steps, &self.decisions);
+        log_undecided(&self.received.parcels[..self.undecided]);
+    }
 }
 
 /// What is to be tried in place of a part of a batch that the database refused, in order: its halves, until

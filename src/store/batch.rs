@@ -30,13 +30,14 @@ pub struct Batch {
 }
 
 /// What the ledger's row says.
+#[derive(Clone, Debug)]
 pub(super) struct LedgerRow {
-    version: i64,
+    pub(super) version: i64,
     pub(super) settings: Option<Arc<Settings>>,
-    settings_number: i64,
+    pub(super) settings_number: i64,
     pub(super) log_last: LogNumber,
-    ticket_last: Ticket,
-    price_list_last: i64,
+    pub(super) ticket_last: Ticket,
+    pub(super) price_list_last: i64,
     pub(super) last_at: Timestamp,
 }
 
@@ -49,6 +50,23 @@ impl LedgerRow {
             log_last: self.log_last,
             ticket_last: self.ticket_last,
             price_list_last: self.price_list_last,
+        }
+    }
+
+    /// What it says after a batch that ended at `now`.
+    pub(super) fn after(&self, state: &LedgerState, now: Timestamp) -> Self {
+        let settings = match state.settings_number == self.settings_number {
+            true => self.settings.clone(),
+            false => Some(state.settings.clone()),
+        };
+        Self {
+            version: self.version + 1,
+            settings,
+            settings_number: state.settings_number,
+            log_last: state.log_last,
+            ticket_last: state.ticket_last,
+            price_list_last: state.price_list_last,
+            last_at: self.last_at.max(now),
         }
     }
 }
@@ -147,52 +165,29 @@ impl Batch {
         self.decide_by(&mut Cache::default(), inputs, settings).await
     }
 
-    /// The same, without loading what `cache` has. Once the batch is committed, the cache is to follow its changes.
+    /// The same, without loading what `cache` has; for [`Batch::commit_into`].
     pub async fn decide_by(
         &mut self,
         cache: &mut Cache,
         inputs: &[Input],
         settings: &Arc<Settings>,
     ) -> Result<Decided, StoreError> {
+        cache.guard(&self.ledger);
         decide(&mut self.transaction, &self.ledger, inputs, settings, cache).await
     }
 
-    /// Writes what was received and what it changed. `now` is the time of the batch's last input.
+    /// Writes what was received and what it changed. `now` is the time of the batch's last input. What follows in
+    /// the same transaction goes on from there.
     pub async fn save(
         &mut self,
         received: &Received,
         changes: &Changes,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let connection = &mut *self.transaction;
-        let own = changes.own.iter().map(|(input, decision)| InboxRow::of_own(input, decision));
-        inbox::insert(connection, &own.collect::<Vec<_>>()).await?;
-        inbox::insert(connection, &received.first).await?;
-        inbox::count(connection, &received.repeated).await?;
-        save::books(connection, changes).await?;
-        if changes.ledger.settings_number != self.ledger.settings_number {
-            save::check_all_for_staleness(connection).await?;
-        }
-        parked::insert(connection, &received.parcels).await?;
-        parked::count(connection, &received.came_again).await?;
-        parked::decided_before(connection, &received.decided_before, now).await?;
-        for (parked_id, key, decision) in &received.offered {
-            parked::offered(connection, *parked_id, &decision.outcome, now).await?;
-            if let Some(key) = key {
-                inbox::update(connection, key, &decision.outcome, decision.log).await?;
-            }
-        }
-        for content_hash in &received.no_longer_suspect {
-            parked::clear_tries(connection, content_hash).await?;
-        }
-        parked::mark_due(connection, &changes.appeared).await?;
-        save::ledger(connection, &changes.ledger, self.ledger.last_at.max(now)).await
-    }
-
-    /// Goes on after what was saved, in the same transaction: for a rehearsal, which is taken back in the end.
-    pub async fn go_on(mut self) -> Result<Self, StoreError> {
-        self.ledger = lock(&mut self.transaction).await?;
-        Ok(self)
+        let after = self.ledger.after(&changes.ledger, now);
+        save::batch(&mut self.transaction, &self.ledger, &after, received, changes, &[]).await?;
+        self.ledger = after;
+        Ok(())
     }
 
     /// A project as it is now that nobody else can be changing it; `None` where nobody has named it yet.
@@ -216,6 +211,13 @@ impl Batch {
         Ok(())
     }
 
+    /// Makes it all stand, and has `cache` follow: it was decided by that, and `changes` were saved.
+    pub async fn commit_into(self, cache: &mut Cache, changes: Changes) -> Result<(), StoreError> {
+        self.transaction.commit().await?;
+        cache.follow(changes, self.ledger);
+        Ok(())
+    }
+
     /// Forgets it all.
     pub async fn roll_back(self) -> Result<(), StoreError> {
         self.transaction.rollback().await?;
@@ -232,7 +234,6 @@ pub(super) async fn decide(
     cache: &mut Cache,
 ) -> Result<Decided, StoreError> {
     let ledger = row.state(settings);
-    cache.guard(row.version);
     let mut shelf = Shelf::default();
     load::preload(connection, inputs, row.last_at, &mut shelf, cache).await?;
     let mut met = HashSet::new();

@@ -7,6 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 
+use super::batch::LedgerRow;
 use crate::ledger::account::{Account, Organization};
 use crate::ledger::books::{Changes, Shelf};
 use crate::ledger::ids::{AccountId, OrganizationId, ProjectId};
@@ -18,17 +19,23 @@ const GENERATION: usize = 2_048;
 /// Accounts, organizations and projects as they are at one version of the ledger.
 #[derive(Debug, Default)]
 pub struct Cache {
-    version: i64,
+    /// The ledger's row at that version; nothing before the first batch.
+    ledger: Option<LedgerRow>,
     pub(super) accounts: Recent<AccountId, Account>,
     pub(super) organizations: Recent<OrganizationId, Organization>,
     pub(super) projects: Recent<ProjectId, Project>,
 }
 
 impl Cache {
-    /// Forgets what may no longer be true, now that the ledger is locked and says `version`.
-    pub(super) fn guard(&mut self, version: i64) {
-        if self.version != version {
-            *self = Self { version, ..Self::default() };
+    /// The ledger's row as it was last seen.
+    pub(super) fn ledger(&self) -> Option<&LedgerRow> {
+        self.ledger.as_ref()
+    }
+
+    /// Forgets what may no longer be true, now that the ledger is locked and says what is in `row`.
+    pub(super) fn guard(&mut self, row: &LedgerRow) {
+        if self.ledger.as_ref().map(|known| known.version) != Some(row.version) {
+            *self = Self { ledger: Some(row.clone()), ..Self::default() };
         }
     }
 
@@ -39,9 +46,10 @@ impl Cache {
         self.projects.keep(shelf.projects.into_values().flatten().map(|row| (row.id.clone(), row)));
     }
 
-    /// Follows a batch that is committed. Not to be called where that isn't certain: then the version will tell.
-    pub(crate) fn follow(&mut self, changes: Changes) {
-        self.version += 1;
+    /// Follows a batch that is committed, with what it made of the ledger's row. Not to be called where that isn't
+    /// certain: then the version will tell.
+    pub(super) fn follow(&mut self, changes: Changes, ledger: LedgerRow) {
+        self.ledger = Some(ledger);
         self.accounts.keep(changes.accounts.into_iter().map(|row| (row.id.clone(), row)));
         self.organizations.keep(changes.organizations.into_iter().map(|row| (row.id.clone(), row)));
         self.projects.keep(changes.projects.into_iter().map(|row| (row.id.clone(), row)));
@@ -92,6 +100,9 @@ impl<K: Clone + Eq + Hash + Ord, V> Recent<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::entry::LogNumber;
+    use crate::ledger::moment::Timestamp;
+    use crate::ledger::project::Ticket;
 
     fn shelved(
         recent: &mut Recent<i32, &'static str>,
@@ -126,14 +137,23 @@ mod tests {
 
     #[test]
     fn a_version_that_somebody_else_made_ends_all_that_was_known() {
+        let at = |version| LedgerRow {
+            version,
+            settings: None,
+            settings_number: 0,
+            log_last: LogNumber(0),
+            ticket_last: Ticket(0),
+            price_list_last: 0,
+            last_at: Timestamp::EPOCH,
+        };
         let mut cache = Cache::default();
-        cache.guard(7);
+        cache.guard(&at(7));
         cache.projects.keep(
             [(ProjectId::parse("P").unwrap(), Project::new(ProjectId::parse("P").unwrap()))].into_iter(),
         );
-        cache.guard(7);
+        cache.guard(&at(7));
         assert_eq!(cache.projects.young.len(), 1);
-        cache.guard(8);
+        cache.guard(&at(8));
         assert_eq!(cache.projects.young.len(), 0);
     }
 }

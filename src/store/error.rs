@@ -31,6 +31,10 @@ pub enum StoreError {
         #[source]
         error: sqlx::Error,
     },
+    /// What was decided without the ledger's lock was not written: another transaction came first, or it needs the
+    /// lock.
+    #[error("the ledger changed before what was decided could be written; it is decided again")]
+    Overtaken,
     /// A migration failed.
     #[error("the schema could not be migrated: {0}")]
     Migrate(#[from] MigrateError),
@@ -60,6 +64,7 @@ impl StoreError {
     pub fn remedy(&self) -> Remedy {
         match self {
             StoreError::Database(error) | StoreError::Unreachable { error, .. } => remedy(error),
+            StoreError::Overtaken => Remedy::Retry,
             StoreError::Migrate(_) | StoreError::Schema(_) | StoreError::Row { .. } => Remedy::Stop,
         }
     }

@@ -1,14 +1,15 @@
 //! The inbox: which messages came, what became of them, and how often they came again.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
-use time::OffsetDateTime;
+use sqlx::types::Json;
 
 use super::StoreError;
 use super::rows::Table;
+use super::writes::Writes;
 use crate::ledger::books::Decision;
 use crate::ledger::entry::LogNumber;
 use crate::ledger::ids::MessageKey;
@@ -146,77 +147,48 @@ pub(super) async fn known(
     Ok((Inbox::of(known), discarded))
 }
 
-/// Writes the rows of messages that came for the first time.
-pub(super) async fn insert(connection: &mut PgConnection, rows: &[InboxRow]) -> Result<(), StoreError> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let sources: Vec<_> = rows.iter().map(|row| row.key.source.to_string()).collect();
-    let ids: Vec<_> = rows.iter().map(|row| row.key.id.to_string()).collect();
-    let types: Vec<_> = rows.iter().map(|row| row.message_type.clone()).collect();
-    let fingerprints: Vec<_> = rows.iter().map(|row| row.fingerprint.to_vec()).collect();
-    let times: Vec<_> = rows.iter().map(|row| row.time.map(Timestamp::to_offset_date_time)).collect();
-    let received: Vec<_> = rows.iter().map(|row| row.received_at.to_offset_date_time()).collect();
-    let columns: Vec<_> = rows.iter().map(|row| outcome_columns(&row.outcome)).collect();
-    let outcomes: Vec<_> = columns.iter().map(|(outcome, _, _)| (*outcome).to_owned()).collect();
-    let reasons: Vec<_> = columns.iter().map(|(_, reason, _)| reason.map(str::to_owned)).collect();
-    let details: Vec<_> = columns.iter().map(|(_, _, detail)| detail.map(str::to_owned)).collect();
-    let firsts: Vec<_> = rows.iter().map(|row| row.log.map(|(first, _)| first.0)).collect();
-    let lasts: Vec<_> = rows.iter().map(|row| row.log.map(|(_, last)| last.0)).collect();
-    let said = || rows.iter().map(|row| row.said.as_ref());
-    let facts: Vec<_> = said().map(|said| said.map(|said| said.fact.clone())).collect();
-    let actors: Vec<_> = said().map(|said| said.and_then(|said| said.actor.clone())).collect();
-    let notes: Vec<_> = said().map(|said| said.and_then(|said| said.note.clone())).collect();
-    sqlx::query!(
-        "insert into inbox (source, id, type, fingerprint, time, received_at, outcome, reason, detail,
-                            log_first, log_last, fact, actor, note)
-         select unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::bytea[]),
-                unnest($5::timestamptz[]), unnest($6::timestamptz[]), unnest($7::text[]),
-                unnest($8::text[]), unnest($9::text[]), unnest($10::bigint[]), unnest($11::bigint[]),
-                unnest($12::jsonb[]), unnest($13::text[]), unnest($14::text[])",
-        &sources,
-        &ids,
-        &types,
-        &fingerprints,
-        &times as &[Option<OffsetDateTime>],
-        &received,
-        &outcomes,
-        &reasons as &[Option<String>],
-        &details as &[Option<String>],
-        &firsts as &[Option<i64>],
-        &lasts as &[Option<i64>],
-        &facts as &[Option<Value>],
-        &actors as &[Option<String>],
-        &notes as &[Option<String>],
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
+/// Adds the rows of messages that came for the first time, and counts those that came again, be it a first one of
+/// `rows`. Each key appears once in `repeated`.
+pub(super) fn insert(writes: &mut Writes, rows: &[&InboxRow], repeated: &[Repeated]) {
+    let mut again: HashMap<_, _> = repeated.iter().map(|row| (&row.key, row)).collect();
+    let rows: Vec<_> = rows.iter().map(|row| (*row, again.remove(&row.key))).collect();
+    insert_first(writes, &rows);
+    count(writes, &again.into_values().collect::<Vec<_>>());
 }
 
-/// Counts messages that came again. Each key appears once in `rows`.
-pub(super) async fn count(connection: &mut PgConnection, rows: &[Repeated]) -> Result<(), StoreError> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let sources: Vec<_> = rows.iter().map(|row| row.key.source.to_string()).collect();
-    let ids: Vec<_> = rows.iter().map(|row| row.key.id.to_string()).collect();
-    let deliveries: Vec<_> = rows.iter().map(|row| row.deliveries).collect();
-    let conflicts: Vec<_> = rows.iter().map(|row| row.conflicts).collect();
-    sqlx::query!(
-        "update inbox set deliveries = inbox.deliveries + again.deliveries,
-                          conflicts = inbox.conflicts + again.conflicts
-           from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[])
-                again (source, id, deliveries, conflicts)
-          where inbox.source = again.source and inbox.id = again.id",
-        &sources,
-        &ids,
-        &deliveries,
-        &conflicts,
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
+fn insert_first(writes: &mut Writes, rows: &[(&InboxRow, Option<&Repeated>)]) {
+    writes
+        .rows("inbox", rows)
+        .column("source", |(row, _)| &*row.key.source)
+        .column("id", |(row, _)| &*row.key.id)
+        .column("type", |(row, _)| row.message_type.as_str())
+        .column("fingerprint", |(row, _)| row.fingerprint.as_slice())
+        .column("time", |(row, _)| row.time.map(Timestamp::to_offset_date_time))
+        .column("received_at", |(row, _)| row.received_at.to_offset_date_time())
+        .column("outcome", |(row, _)| outcome_columns(&row.outcome).0)
+        .column("reason", |(row, _)| outcome_columns(&row.outcome).1)
+        .column("detail", |(row, _)| outcome_columns(&row.outcome).2)
+        .column("log_first", |(row, _)| row.log.map(|(first, _)| first.0))
+        .column("log_last", |(row, _)| row.log.map(|(_, last)| last.0))
+        .column("deliveries", |(_, again)| 1 + again.map_or(0, |again| again.deliveries))
+        .column("conflicts", |(_, again)| again.map_or(0, |again| again.conflicts))
+        .column("fact", |(row, _)| row.said.as_ref().map(|said| Json(&said.fact)))
+        .column("actor", |(row, _)| row.said.as_ref().and_then(|said| said.actor.as_deref()))
+        .column("note", |(row, _)| row.said.as_ref().and_then(|said| said.note.as_deref()))
+        .insert();
+}
+
+fn count(writes: &mut Writes, rows: &[&Repeated]) {
+    writes
+        .rows("inbox", rows)
+        .column("source", |row| &*row.key.source)
+        .column("id", |row| &*row.key.id)
+        .column("deliveries", |row| row.deliveries)
+        .column("conflicts", |row| row.conflicts)
+        .update(
+            "deliveries = inbox.deliveries + given.deliveries, conflicts = inbox.conflicts + given.conflicts",
+            "inbox.source = given.source and inbox.id = given.id",
+        );
 }
 
 /// Writes what became of a parked message that was offered again.

@@ -1,8 +1,8 @@
 //! PostgreSQL. All SQL lives here; what crosses are the ledger's own types.
 //!
-//! Lock order: [`Store::begin`] locks the ledger's row before anything else, so transactions that write the
-//! books run one after the other. The relay's row and
-//! retention's are locked by nobody who holds that one.
+//! Lock order: whoever writes the books locks the ledger's row before anything else, so these transactions come one
+//! after the other: [`Store::begin`] before anything is read, a [`Draft`] with the statement that writes it all.
+//! The relay's row and retention's are locked by nobody who holds that one.
 //!
 //! No database work is ever cancelled half-way (a cancelled `begin` could return a connection with an open
 //! transaction to the pool): time limits are the server's, set on every connection.
@@ -10,6 +10,7 @@
 mod batch;
 mod cache;
 mod comparison;
+mod draft;
 mod due;
 mod error;
 mod events;
@@ -32,6 +33,7 @@ mod standing;
 mod usage;
 mod verify;
 mod versions;
+mod writes;
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -39,6 +41,7 @@ use std::time::Duration;
 pub use batch::{Batch, Decided, Received};
 pub use cache::Cache;
 pub use comparison::Comparison;
+pub use draft::Draft;
 pub use error::{Remedy, StoreError};
 pub use events::{LogFilter, Span};
 pub use history::{AccountStretch, ProjectStanding, Stretch, WriterFate};

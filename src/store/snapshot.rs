@@ -39,7 +39,8 @@ impl Store {
 
     /// What every transaction that writes the books raises.
     pub async fn version(&self) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar!("select version from ledger").fetch_one(&self.pool).await?)
+        let mut connection = self.pool.acquire().await?;
+        load::version(&mut connection).await
     }
 }
 

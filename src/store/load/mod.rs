@@ -24,24 +24,28 @@ use crate::ledger::project::Project;
 const QUEUE_PAGE: usize = 32;
 
 /// Loads what `inputs` will most likely need and `cache` doesn't have, in a few round trips for all of them together.
+/// Says whether there was anything to ask for.
 pub(super) async fn preload(
     connection: &mut PgConnection,
     inputs: &[Input],
     last_at: Timestamp,
     shelf: &mut Shelf,
     cache: &mut Cache,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
+    let mut asked = false;
     let mut named = Named::default();
     for input in inputs {
         named.add(&input.fact);
     }
     let missing = cache.projects.shelve(&named.projects, &mut shelf.projects);
+    asked |= !missing.is_empty();
     load_projects(connection, &missing, shelf).await?;
     for project in shelf.projects.values().flatten() {
         named.accounts.extend(project.account.get().clone());
         named.accounts.extend(project.chain.iter().flat_map(|chain| chain.iter().cloned()));
     }
     let missing = cache.accounts.shelve(&named.accounts, &mut shelf.accounts);
+    asked |= !missing.is_empty();
     load_accounts(connection, &missing, shelf).await?;
     for account in shelf.accounts.values().flatten() {
         named.organizations.extend(account.organization().cloned());
@@ -49,20 +53,23 @@ pub(super) async fn preload(
     let pools = named.organizations.iter().map(AccountId::pool_of);
     let pools: BTreeSet<_> = pools.filter(|pool| !shelf.accounts.contains_key(pool)).collect();
     let missing = cache.accounts.shelve(&pools, &mut shelf.accounts);
+    asked |= !missing.is_empty();
     load_accounts(connection, &missing, shelf).await?;
     let missing = cache.organizations.shelve(&named.organizations, &mut shelf.organizations);
+    asked |= !missing.is_empty();
     load_organizations(connection, &missing, shelf).await?;
     if named.needs_prices {
+        asked = true;
         let own = named.organizations.iter().cloned().map(Some);
         let owners: Vec<_> = own.chain(std::iter::once(None)).collect();
         load_price_lists(connection, &owners, last_at, shelf).await?;
     }
-    load_of_accounts(connection, shelf).await
+    Ok(load_of_accounts(connection, shelf).await? || asked)
 }
 
 /// Loads what is drawn on and what is placed as credits of the accounts on the shelf move: their open grants, and
-/// the heads of their queues.
-async fn load_of_accounts(connection: &mut PgConnection, shelf: &mut Shelf) -> Result<(), StoreError> {
+/// the heads of their queues. Says whether there are any.
+async fn load_of_accounts(connection: &mut PgConnection, shelf: &mut Shelf) -> Result<bool, StoreError> {
     let accounts = || shelf.accounts.values().flatten();
     let has_grants =
         |account: &&Account| account.tallies.open_grants > 0 && !shelf.grants.contains_key(&account.id);
@@ -73,7 +80,13 @@ async fn load_of_accounts(connection: &mut PgConnection, shelf: &mut Shelf) -> R
     };
     let queues: Vec<_> = accounts().filter(has_queue).map(|account| account.id.clone()).collect();
     load_grants(connection, &granted, shelf).await?;
-    load_queues(connection, &queues, QUEUE_PAGE, shelf).await
+    load_queues(connection, &queues, QUEUE_PAGE, shelf).await?;
+    Ok(!granted.is_empty() || !queues.is_empty())
+}
+
+/// The ledger's version as it is now.
+pub(super) async fn version(connection: &mut PgConnection) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar!("select version from ledger").fetch_one(connection).await?)
 }
 
 /// Loads what turned out to be needed besides.

@@ -118,7 +118,8 @@ pub(super) async fn load_unpriced(
         organizations.into_iter().map(Some).filter(|owner| !shelf.price_lists.contains_key(owner)).collect();
     load_price_lists(connection, &owners, last_at, shelf).await?;
     shelf.unpriced = Some(unpriced);
-    load_of_accounts(connection, shelf).await
+    load_of_accounts(connection, shelf).await?;
+    Ok(())
 }
 
 /// Loads the projects whose holds are stale.
