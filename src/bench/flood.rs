@@ -8,6 +8,9 @@ use crate::broker::{BrokerSettings, Consumer, Destination, OutboundMessage, Publ
 /// How many messages are published before their confirms are awaited together.
 const WINDOW: usize = 1_000;
 
+/// The size of a balance-changed event with names as long as the benchmark's, in bytes.
+pub(super) const EVENT_BYTES: usize = 900;
+
 /// A message as it is published, called by its number.
 pub(super) fn outbound(message: &Outgoing, number: usize) -> OutboundMessage {
     OutboundMessage {

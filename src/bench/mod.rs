@@ -6,6 +6,7 @@
 #![allow(clippy::cast_precision_loss, reason = "counts of messages are far below 2^52")]
 
 mod aged;
+mod bare;
 mod cast;
 pub mod check;
 mod database;

@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use super::flood::EVENT_BYTES;
 use super::ground::Field;
 use super::workload::Sent;
 use super::{BenchError, Progress, finish, flood, per_second};
@@ -10,8 +11,6 @@ use crate::broker::{BrokerSettings, Consumer, Destination, OutboundMessage, Publ
 
 /// How many events are confirmed together, as by the relay.
 const WINDOW: usize = 1_000;
-/// The size of a balance-changed event with names as long as the benchmark's, in bytes.
-const EVENT_BYTES: usize = 900;
 
 /// Says how many messages were consumed in a second while their events were published.
 pub(super) async fn run(field: &Field, sent: &Sent, progress: Progress<'_>) -> Result<f64, BenchError> {

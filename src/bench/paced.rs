@@ -19,7 +19,7 @@ use super::latency::{Latencies, Schedule};
 use super::process::Daemon;
 use super::report::Paced;
 use super::workload::{Outgoing, SOURCE, Sent};
-use super::{BenchError, Plan, Progress, drain, finish, flood};
+use super::{BenchError, Plan, Progress, bare, drain, finish, flood};
 use crate::broker::{Consumer, Destination, Publisher};
 
 /// How many publishers take turns. At 500 messages a second each has 32 ms for a confirm before it is its turn again.
@@ -33,7 +33,7 @@ const TELL_EVERY: Duration = Duration::from_millis(200);
 /// Longer than any event that was published takes to arrive.
 const ARRIVED_WITHIN: Duration = Duration::from_mins(1);
 
-/// Sends at the rate of `plan`, and says how long things took, and how much memory the daemon had at most, in MiB.
+/// Sends at the rate of `plan`, first past creditd and then to it, and says how long things took, and how much memory the daemon had at most, in MiB.
 /// The accounts are open already.
 pub(super) async fn run(
     executable: &Path,
@@ -42,6 +42,7 @@ pub(super) async fn run(
     sent: &Sent,
     progress: Progress<'_>,
 ) -> Result<(Paced, f64), BenchError> {
+    let (bare_message_ms, bare_event_ms) = bare::run(field, plan, sent, progress).await?;
     let listener = Listener::start(field).await?;
     let mut daemon = Daemon::start(executable, field).await?;
     let syncs_before = field.database.syncs().await?;
@@ -71,13 +72,15 @@ pub(super) async fn run(
         seconds: plan.paced_seconds.get(),
         commit_ms: commits.percentiles().ok_or_else(nothing)?,
         event_ms: events.percentiles().ok_or_else(nothing)?,
+        bare_message_ms,
+        bare_event_ms,
         sync_ms_mean: sync_mean.as_secs_f64() * 1_000.0,
     };
     Ok((paced, resident_mib_max))
 }
 
 /// Sends all messages, each when it is due, and the one that ends them.
-async fn send(
+pub(super) async fn send(
     field: &Field,
     plan: &Plan,
     sent: &Sent,
@@ -163,14 +166,14 @@ struct EventCause {
 }
 
 /// A consumer of the events, as an analytics system would be.
-struct Listener {
+pub(super) struct Listener {
     listening: JoinHandle<Result<Vec<(String, SystemTime)>, BenchError>>,
     received: Arc<AtomicUsize>,
     enough: oneshot::Sender<()>,
 }
 
 impl Listener {
-    async fn start(field: &Field) -> Result<Self, BenchError> {
+    pub(super) async fn start(field: &Field) -> Result<Self, BenchError> {
         let consumer = Consumer::connect(&flood::events_queue(field)).await?;
         let received = Arc::new(AtomicUsize::new(0));
         let (enough, stop) = oneshot::channel();
@@ -179,7 +182,7 @@ impl Listener {
     }
 
     /// Waits until all of so many events have come. Gives the message that brought each about, and when it came.
-    async fn finish(self, events: usize) -> Result<Vec<(String, SystemTime)>, BenchError> {
+    pub(super) async fn finish(self, events: usize) -> Result<Vec<(String, SystemTime)>, BenchError> {
         let began = Instant::now();
         while self.received.load(Ordering::Relaxed) < events && !self.listening.is_finished() {
             if began.elapsed() > ARRIVED_WITHIN {

@@ -39,6 +39,10 @@ pub struct Paced {
     pub commit_ms: Percentiles,
     /// From the intended time of the publish to the arrival of each event that it brought about.
     pub event_ms: Percentiles,
+    /// From the intended time of the publish to a consumer that acknowledges each message, without creditd.
+    pub bare_message_ms: Percentiles,
+    /// The same to the arrival of an event that this consumer then publishes.
+    pub bare_event_ms: Percentiles,
     /// The mean time that PostgreSQL took to sync its log.
     pub sync_ms_mean: f64,
 }

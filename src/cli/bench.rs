@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::CommandError;
 use super::output::{Column, print, print_json, table};
 use super::sandbox::interruption;
-use crate::bench::{self, Mode, Percentiles, Plan, Report, Speed, Step};
+use crate::bench::{self, Mode, Plan, Report, Speed, Step};
 
 /// What `creditd bench --help` ends with.
 const ABOUT: &str = "\
@@ -144,11 +144,16 @@ fn as_table(report: &Report) -> String {
         row(&on("drain"), speed_text(drain), MESSAGES_PER_SECOND, compared(aged.drain_over_fresh, "drain"));
     }
     if let Some(paced) = &report.paced {
-        let at = format!("at {} messages/s", paced.rate_per_second);
-        for (what, Percentiles { p50, p99, p999 }) in [("commit", paced.commit_ms), ("event", paced.event_ms)]
-        {
-            for (name, ms) in [("p50", p50), ("p99", p99), ("p99.9", p999)] {
-                row(&format!("paced: publish to {what}, {name}"), format!("{ms:.2}"), "ms", at.clone());
+        let latencies = [
+            ("commit", paced.commit_ms, paced.bare_message_ms),
+            ("event", paced.event_ms, paced.bare_event_ms),
+        ];
+        for (what, with, bare) in latencies {
+            let percentiles =
+                [("p50", with.p50, bare.p50), ("p99", with.p99, bare.p99), ("p99.9", with.p999, bare.p999)];
+            for (name, ms, bare_ms) in percentiles {
+                let what = format!("paced: {}/s, publish to {what}, {name}", paced.rate_per_second);
+                row(&what, format!("{ms:.2}"), "ms", format!("{bare_ms:.2} without creditd"));
             }
         }
     }
