@@ -15,7 +15,7 @@ pub(crate) use offers::{Offers, TRIES_ALONE_MAX};
 use tracing::{debug, info, warn};
 
 use crate::contract::inbound::{DecodeError, Message};
-use crate::ledger::books::{Changes, Decision};
+use crate::ledger::books::{Changes, Decision, LogRecord};
 use crate::ledger::ids::{AccountId, MessageKey, ProjectId};
 use crate::ledger::inbox::{Admission, Fingerprint, Inbox};
 use crate::ledger::input::Input;
@@ -48,8 +48,6 @@ pub(crate) struct Committed {
     pub(crate) repeated: usize,
     /// Messages that were parked, or parked again.
     pub(crate) parked: usize,
-    /// Whether entries or notices were written, which the relay may publish.
-    pub(crate) wrote_log: bool,
     /// Whether something came to be known that parked messages may wait for.
     pub(crate) appeared: bool,
 }
@@ -67,15 +65,21 @@ impl Committed {
         self.rejected += other.rejected;
         self.repeated += other.repeated;
         self.parked += other.parked;
-        self.wrote_log |= other.wrote_log;
         self.appeared |= other.appeared;
     }
 }
 
 /// What came of an attempt.
 pub(crate) enum Attempt {
-    /// It is committed; with what is to be measured about it.
-    Committed(Committed, BatchFigures),
+    /// It is committed.
+    Committed {
+        /// What it did.
+        committed: Committed,
+        /// What is to be measured about it.
+        figures: BatchFigures,
+        /// What it wrote to the log.
+        log: Vec<LogRecord>,
+    },
     /// Another instance set other settings meanwhile: nothing was done.
     SettingsDiffer,
 }
@@ -116,7 +120,7 @@ async fn apply_draft(
     let Taken { report, changes, now } = admitted.decided(decisions, changes);
     let decided = Instant::now();
     let committed = report.tell(&changes);
-    draft.save_into(cache, &keys(arrivals), &report.received, *changes, now).await?;
+    let log = draft.save_into(cache, &keys(arrivals), &report.received, *changes, now).await?;
     let figures = BatchFigures {
         messages: report.fates(),
         locking: Duration::ZERO,
@@ -124,7 +128,7 @@ async fn apply_draft(
         committing: decided.elapsed(),
     };
     report.log();
-    Ok(Some(Attempt::Committed(committed, figures)))
+    Ok(Some(Attempt::Committed { committed, figures, log }))
 }
 
 /// Applies any arrivals.
@@ -144,7 +148,7 @@ async fn apply_locked(
     let Taken { report, changes, .. } = take(&mut batch, cache, arrivals, settings).await?;
     let saved = Instant::now();
     let committed = report.tell(&changes);
-    batch.commit_into(cache, *changes).await?;
+    let log = batch.commit_into(cache, *changes).await?;
     let figures = BatchFigures {
         messages: report.fates(),
         locking: locked - began,
@@ -152,7 +156,7 @@ async fn apply_locked(
         committing: saved.elapsed(),
     };
     report.log();
-    Ok(Attempt::Committed(committed, figures))
+    Ok(Attempt::Committed { committed, figures, log })
 }
 
 /// Applies `arrivals` in a transaction that goes on, to be taken back in the end: a rehearsal.
@@ -487,7 +491,6 @@ fn tell(received: &Received, changes: &Changes) -> Committed {
         rejected: count(|outcome| matches!(outcome, Outcome::Rejected(_))),
         repeated: usize::try_from(repeated).unwrap_or(0),
         parked: received.parcels.len() + parked_anew,
-        wrote_log: !changes.log.is_empty(),
         appeared: !changes.appeared.is_empty(),
     }
 }

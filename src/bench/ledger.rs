@@ -65,7 +65,7 @@ where
     let mut buffer = Vec::with_capacity(batch_max);
     while decoded.recv_many(&mut buffer, batch_max).await > 0 {
         match batch::apply(&field.store, &mut cache, &buffer, &field.settings).await? {
-            Attempt::Committed(committed, _) => total.add(&committed),
+            Attempt::Committed { committed, .. } => total.add(&committed),
             Attempt::SettingsDiffer => {
                 return Err(BenchError::Wrong("the ledger's settings were changed meanwhile".to_owned()));
             }

@@ -97,9 +97,9 @@ pub(super) async fn send(
         lanes.push(lane);
         publishing.push(tokio::spawn(publish(publisher, Arc::clone(&messages), due)));
     }
-    let schedule =
-        Schedule::new(&messages, SystemTime::now() + LEAD, interval, rate.saturating_mul(WARM_UP_SECONDS));
-    let began = Instant::now() + LEAD;
+    // One moment by both clocks: what lies between them would count as latency.
+    let (began, began_at) = (Instant::now() + LEAD, SystemTime::now() + LEAD);
+    let schedule = Schedule::new(&messages, began_at, interval, rate.saturating_mul(WARM_UP_SECONDS));
     let count = messages.len();
     thread::spawn(move || tell_when_due(began, interval, count, &lanes));
     let all = interval * u32::try_from(count).unwrap_or(u32::MAX);

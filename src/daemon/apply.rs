@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
@@ -12,6 +12,7 @@ use tracing::{debug, error, info};
 use super::backoff::Backoff;
 use super::due::apply_due;
 use super::intake::{Link, Received, beating};
+use super::tail::LogWriter;
 use crate::batch::settings::{Adoption, OrderDiffers, adopt};
 use crate::batch::{self, Arrival, Attempt, Committed, Offers, TRIES_ALONE_MAX};
 use crate::broker::DeliveryTag;
@@ -46,8 +47,8 @@ pub(super) struct Apply {
     pub(super) health: Health,
     pub(super) heartbeat: Heartbeat,
     pub(super) metrics: Arc<Metrics>,
-    /// Woken after each commit that wrote entries or notices.
-    pub(super) log_grew: Arc<Notify>,
+    /// Told after each commit that wrote entries or notices.
+    pub(super) log: LogWriter,
     pub(super) stop: CancellationToken,
 }
 
@@ -212,7 +213,7 @@ impl Apply {
     async fn do_what_is_due(&self, turn: &mut Turn) -> Result<(), ApplyError> {
         let done = apply_due(&self.store).await?;
         if done.wrote_log {
-            self.log_grew.notify_one();
+            self.log.may_have_grown();
         }
         turn.sweep |= done.appeared || done.more;
         Ok(())
@@ -287,13 +288,11 @@ impl Apply {
         while let Some(part) = parts.pop() {
             self.heartbeat.beat();
             match batch::apply(&self.store, &mut self.cache, &part, &self.settings).await {
-                Ok(Attempt::Committed(committed, figures)) => {
+                Ok(Attempt::Committed { committed, figures, log }) => {
                     self.metrics.messages.committed(&figures, clock::now());
                     self.health.well(Part::Ledger, doing(consuming));
                     backoff.reset();
-                    if committed.wrote_log {
-                        self.log_grew.notify_one();
-                    }
+                    self.log.wrote(log);
                     total.add(&committed);
                 }
                 Ok(Attempt::SettingsDiffer) if !consuming => return Ok(None),
@@ -352,7 +351,7 @@ impl Apply {
                 Ok(Adoption::Adopted { wrote_log }) => {
                     self.health.well(Part::Ledger, Doing::Applying);
                     if wrote_log {
-                        self.log_grew.notify_one();
+                        self.log.may_have_grown();
                     }
                     return Ok(());
                 }

@@ -18,6 +18,7 @@ mod run;
 mod servers;
 mod signals;
 mod supervise;
+mod tail;
 
 pub use error::DaemonError;
 pub(crate) use relay::message_of;

@@ -1,18 +1,19 @@
 //! The relay: publishes the log, in its order, from the cursor that it holds a lease on.
 //!
-//! Nothing is written for an event by itself: the cursor moves when the broker has confirmed a window, and
-//! only while the lease's epoch is still this relay's. Whatever fails, everything from the cursor is sent
+//! Nothing is written for an event by itself: the cursor moves a moment after the broker has confirmed what is before
+//! it, and only while the lease's epoch is still this relay's. Whatever fails, everything from the cursor is sent
 //! again.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::backoff::Backoff;
 use super::intake::beating;
+use super::tail::LogTail;
 use crate::broker::{BrokerSettings, Destination, OutboundMessage, PublishError, Publisher};
 use crate::clock;
 use crate::contract::outbound::OutboundEvent;
@@ -29,7 +30,10 @@ const RENEW_EVERY: Duration = Duration::from_secs(2);
 /// How often a relay that stands by tries to take the lease.
 const TAKE_EVERY: Duration = Duration::from_secs(1);
 /// How many events are published before their confirms are awaited together.
-const WINDOW: i64 = 1000;
+const WINDOW: u32 = 1000;
+/// How long the cursor may stay behind what is confirmed, by less than a window: moving it is a commit, which would
+/// keep each event waiting for the one before.
+const RECORD_WITHIN: Duration = Duration::from_millis(50);
 /// How long a stopping relay goes on publishing what is in the log.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -42,8 +46,6 @@ pub(super) struct Relay {
     pub(super) health: Health,
     pub(super) heartbeat: Heartbeat,
     pub(super) metrics: Arc<Metrics>,
-    /// Woken after each commit that wrote entries or notices.
-    pub(super) log_grew: Arc<Notify>,
     /// The daemon drains: publish what is there, then end.
     pub(super) stop: CancellationToken,
 }
@@ -70,7 +72,7 @@ impl From<StoreError> for Ended {
 
 impl Relay {
     /// Publishes until told to stop. An error is one of the ledger itself, that trying again won't change.
-    pub(super) async fn run(self) -> Result<(), StoreError> {
+    pub(super) async fn run(self, mut tail: LogTail) -> Result<(), StoreError> {
         let mut backoff = Backoff::new();
         // A stopping daemon publishes what is left, but waits for no server.
         while !self.stop.is_cancelled() {
@@ -80,7 +82,7 @@ impl Relay {
                 () = self.stop.cancelled() => return Ok(()),
             };
             let ended = match publisher {
-                Ok(publisher) => self.with_connection(publisher, &mut backoff).await,
+                Ok(publisher) => self.with_connection(publisher, &mut tail, &mut backoff).await,
                 Err(error) => {
                     self.health.without_server(Part::Relay, error.is_permanent(), &error);
                     self.try_again(Server::Rabbitmq, backoff.next_delay()).await;
@@ -118,7 +120,12 @@ impl Relay {
     }
 
     /// Waits for the lease, then publishes over one connection until something ends it.
-    async fn with_connection(&self, mut publisher: Publisher, backoff: &mut Backoff) -> Ended {
+    async fn with_connection(
+        &self,
+        mut publisher: Publisher,
+        tail: &mut LogTail,
+        backoff: &mut Backoff,
+    ) -> Ended {
         let lease = match self.wait_for_lease().await {
             Ok(Some(lease)) => lease,
             Ok(None) => return Ended::Drained,
@@ -126,8 +133,13 @@ impl Relay {
         };
         debug!(epoch = lease.epoch, published = lease.published.0, "publishing from here");
         self.metrics.events.lease(true);
-        let ended = self.publish_from(&mut publisher, lease, backoff).await;
+        let mut cursor = Cursor::new(lease);
+        let ended = self.publish_from(&mut publisher, &mut cursor, tail, backoff).await;
         self.metrics.events.lease(false);
+        if !matches!(ended, Ended::LostLease) {
+            // If this fails, what is confirmed is sent again.
+            cursor.record(&self.store).await.ok();
+        }
         if !matches!(ended, Ended::LostLease) {
             // Another relay need not wait for its end. If this fails, it does.
             self.store.release_lease(lease.epoch).await.ok();
@@ -152,93 +164,104 @@ impl Relay {
         }
     }
 
-    async fn publish_from(&self, publisher: &mut Publisher, lease: Lease, backoff: &mut Backoff) -> Ended {
-        let mut published = lease.published;
+    async fn publish_from(
+        &self,
+        publisher: &mut Publisher,
+        cursor: &mut Cursor,
+        tail: &mut LogTail,
+        backoff: &mut Backoff,
+    ) -> Ended {
+        let mut look = true;
         let mut drain_until = None;
         loop {
             self.heartbeat.beat();
             if self.stop.is_cancelled() {
-                let until = *drain_until.get_or_insert_with(|| tokio::time::Instant::now() + DRAIN);
-                if tokio::time::Instant::now() >= until {
+                look = true;
+                let until = *drain_until.get_or_insert_with(|| Instant::now() + DRAIN);
+                if Instant::now() >= until {
                     warn!(
-                        published = published.0,
+                        published = cursor.published.0,
                         "stopping with events left; the next relay publishes them"
                     );
                     return Ended::Drained;
                 }
             }
-            let lines = match self.store.log_after(published, WINDOW).await {
-                Ok(lines) => lines,
-                Err(error) => return error.into(),
-            };
-            if lines.is_empty() {
-                if self.stop.is_cancelled() {
-                    return Ended::Drained;
-                }
+            let mut lines = tail.take_behind(cursor.published, WINDOW);
+            if lines.is_empty() && (look || tail.has_gap()) {
+                lines = match self.store.log_after(cursor.published, WINDOW).await {
+                    Ok(lines) => lines,
+                    Err(error) => return error.into(),
+                };
+                look = !lines.is_empty();
+            }
+            let step = if !lines.is_empty() {
+                self.publish(publisher, cursor, &lines).await.inspect(|()| backoff.reset())
+            } else if self.stop.is_cancelled() {
+                return Ended::Drained;
+            } else {
                 self.health.well(Part::Relay, Doing::Publishing);
-                if let Err(ended) = self.wait_for_more(publisher, lease).await {
-                    return ended;
-                }
-                continue;
+                self.wait_for_more(publisher, cursor, tail).await.map(|grown| look |= grown)
+            };
+            if let Err(ended) = step {
+                return ended;
             }
-            match self.publish(publisher, lease, published, &lines).await {
-                Ok(last) => published = last,
-                Err(ended) => return ended,
+            if let Err(ended) = cursor.record_if_due(&self.store).await {
+                return ended;
             }
-            backoff.reset();
         }
     }
 
-    /// Waits until the log may have grown, and renews the lease.
-    async fn wait_for_more(&self, publisher: &Publisher, lease: Lease) -> Result<(), Ended> {
+    /// Waits until the log may have grown or the cursor is to be moved, and renews the lease. Says whether to look in
+    /// the store.
+    async fn wait_for_more(
+        &self,
+        publisher: &Publisher,
+        cursor: &Cursor,
+        tail: &mut LogTail,
+    ) -> Result<bool, Ended> {
         tokio::select! {
-            () = self.log_grew.notified() => return Ok(()),
-            () = self.stop.cancelled() => return Ok(()),
+            look = tail.grown() => return Ok(look),
+            () = self.stop.cancelled() => return Ok(true),
+            () = cursor.due() => return Ok(false),
             () = tokio::time::sleep(RENEW_EVERY) => {}
         }
-        let health = publisher.health();
-        if !health.is_connected() {
+        if !publisher.health().is_connected() {
             return Err(Ended::Disconnected);
         }
-        match self.store.renew_lease(lease.epoch, LEASE).await? {
-            true => Ok(()),
+        match self.store.renew_lease(cursor.epoch, LEASE).await? {
+            true => Ok(true),
             false => Err(Ended::LostLease),
         }
     }
 
-    /// Publishes `lines` and moves the cursor past them.
+    /// Publishes `lines`, and moves the cursor past those that are confirmed.
     async fn publish(
         &self,
         publisher: &mut Publisher,
-        lease: Lease,
-        published: LogNumber,
+        cursor: &mut Cursor,
         lines: &[LogLine],
-    ) -> Result<LogNumber, Ended> {
+    ) -> Result<(), Ended> {
         let source = self.store.event_source();
         let window: Vec<_> = lines.iter().map(|line| message_of(&source, line)).collect();
-        let outcome = self.publish_window(publisher, lease, &window).await?;
+        let outcome = self.publish_window(publisher, cursor.epoch, &window).await?;
         let (confirmed, unroutable) = match &outcome {
-            Ok(done) => (window.len(), done.unroutable as u64),
+            Ok(done) => (window.len(), done.unroutable),
             Err(error) => (error.confirmed(), 0),
         };
-        let last = LogNumber(published.0 + i64::try_from(confirmed).expect("a window is small"));
-        let unroutable_now = i64::try_from(unroutable).expect("a window is small");
         let now = clock::now();
         for line in &lines[..confirmed] {
             self.metrics.events.published(line.kind().as_str(), line.at(), now);
         }
-        self.metrics.events.unroutable(unroutable);
-        if confirmed > 0 && !self.store.advance(lease.epoch, last, unroutable_now, LEASE).await? {
-            return Err(Ended::LostLease);
-        }
-        outcome.map(|_| last).map_err(Ended::Publishing)
+        self.metrics.events.unroutable(unroutable as u64);
+        cursor.confirmed(confirmed, unroutable);
+        outcome.map(|_| ()).map_err(Ended::Publishing)
     }
 
     /// Publishes a window and keeps the lease meanwhile: a broker short of memory makes it last.
     async fn publish_window(
         &self,
         publisher: &mut Publisher,
-        lease: Lease,
+        epoch: i64,
         window: &[OutboundMessage],
     ) -> Result<Result<crate::broker::Published, PublishError>, Ended> {
         let health = publisher.health();
@@ -260,12 +283,68 @@ impl Relay {
                             return Err(Ended::Drained);
                         }
                     }
-                    if !self.store.renew_lease(lease.epoch, LEASE).await? {
+                    if !self.store.renew_lease(epoch, LEASE).await? {
                         return Err(Ended::LostLease);
                     }
                 }
             }
         }
+    }
+}
+
+/// Up to where the log is published.
+struct Cursor {
+    epoch: i64,
+    /// As the broker has confirmed it.
+    published: LogNumber,
+    /// As the store knows it.
+    recorded: LogNumber,
+    /// How many events no queue took, of which the store doesn't know.
+    unroutable: i64,
+    /// Since when the store is behind, if it is.
+    behind_since: Option<Instant>,
+}
+
+impl Cursor {
+    fn new(lease: Lease) -> Self {
+        let Lease { epoch, published } = lease;
+        Self { epoch, published, recorded: published, unroutable: 0, behind_since: None }
+    }
+
+    /// So many lines more are confirmed.
+    fn confirmed(&mut self, lines: usize, unroutable: usize) {
+        if lines == 0 {
+            return;
+        }
+        self.published.0 += i64::try_from(lines).expect("a window is small");
+        self.unroutable += i64::try_from(unroutable).expect("a window is small");
+        self.behind_since.get_or_insert_with(Instant::now);
+    }
+
+    /// When the store is to be told; never, where it knows all.
+    async fn due(&self) {
+        match self.behind_since {
+            Some(since) => tokio::time::sleep_until(since + RECORD_WITHIN).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn record_if_due(&mut self, store: &Store) -> Result<(), Ended> {
+        let is_far = self.published.0 - self.recorded.0 >= i64::from(WINDOW);
+        let is_late = self.behind_since.is_some_and(|since| since.elapsed() >= RECORD_WITHIN);
+        if is_far || is_late { self.record(store).await } else { Ok(()) }
+    }
+
+    /// Tells the store, which lengthens the lease too.
+    async fn record(&mut self, store: &Store) -> Result<(), Ended> {
+        if self.behind_since.is_none() {
+            return Ok(());
+        }
+        if !store.advance(self.epoch, self.published, self.unroutable, LEASE).await? {
+            return Err(Ended::LostLease);
+        }
+        *self = Self::new(Lease { epoch: self.epoch, published: self.published });
+        Ok(())
     }
 }
 

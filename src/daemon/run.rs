@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -16,6 +16,7 @@ use super::relay::Relay;
 use super::reload::{Reload, Reloader};
 use super::retention::Retention;
 use super::supervise::{Loops, supervise};
+use super::tail::tail;
 use super::{backoff::Backoff, signals};
 use crate::access::Tokens;
 use crate::batch::settings::OrderDiffers;
@@ -116,7 +117,7 @@ impl Work {
     ) -> Result<(), DaemonError> {
         let Self { config, broker, tokens, store, settings, vitals, notifier, stop } = self;
         let Vitals { health, progress, metrics } = vitals;
-        let log_grew = Arc::new(Notify::new());
+        let (log_in, log_tail) = tail();
         let relay_stop = CancellationToken::new();
         let (received_in, received) = mpsc::channel(broker.prefetch.into());
         let (reloaded_in, reloaded) = mpsc::unbounded_channel();
@@ -136,7 +137,6 @@ impl Work {
             health: health.clone(),
             heartbeat: heartbeat("relay"),
             metrics: metrics.clone(),
-            log_grew: log_grew.clone(),
             stop: relay_stop.clone(),
         };
         let apply = Apply {
@@ -147,7 +147,7 @@ impl Work {
             health: health.clone(),
             heartbeat: heartbeat("apply"),
             metrics: metrics.clone(),
-            log_grew,
+            log: log_in,
             stop: stop.clone(),
         };
         let retention = Retention {
@@ -163,7 +163,7 @@ impl Work {
         let loops = Loops {
             intake: tokio::spawn(intake.run()),
             apply: tokio::spawn(apply.run(received, reloaded)),
-            relay: tokio::spawn(relay.run()),
+            relay: tokio::spawn(relay.run(log_tail)),
             retention: tokio::spawn(retention.run()),
         };
         supervise(loops, &stop, &relay_stop, &notifier, &health).await

@@ -13,7 +13,7 @@ use super::parked::{self, Parcel, ParkedRow};
 use super::rows::Table;
 use super::standing::{self, Standing};
 use super::{Store, StoreError, load, save};
-use crate::ledger::books::{Books, Changes, Decision, LedgerState, Need, Shelf, Stop};
+use crate::ledger::books::{Books, Changes, Decision, LedgerState, LogRecord, Need, Shelf, Stop};
 use crate::ledger::entry::LogNumber;
 use crate::ledger::ids::{MessageKey, ProjectId};
 use crate::ledger::inbox::Inbox;
@@ -211,11 +211,15 @@ impl Batch {
         Ok(())
     }
 
-    /// Makes it all stand, and has `cache` follow: it was decided by that, and `changes` were saved.
-    pub async fn commit_into(self, cache: &mut Cache, changes: Changes) -> Result<(), StoreError> {
+    /// Makes it all stand, and has `cache` follow: it was decided by that, and `changes` were saved. Gives what they
+    /// wrote to the log.
+    pub async fn commit_into(
+        self,
+        cache: &mut Cache,
+        changes: Changes,
+    ) -> Result<Vec<LogRecord>, StoreError> {
         self.transaction.commit().await?;
-        cache.follow(changes, self.ledger);
-        Ok(())
+        Ok(cache.follow(changes, self.ledger))
     }
 
     /// Forgets it all.

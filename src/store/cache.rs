@@ -9,7 +9,7 @@ use std::hash::Hash;
 
 use super::batch::LedgerRow;
 use crate::ledger::account::{Account, Organization};
-use crate::ledger::books::{Changes, Shelf};
+use crate::ledger::books::{Changes, LogRecord, Shelf};
 use crate::ledger::ids::{AccountId, OrganizationId, ProjectId};
 use crate::ledger::project::Project;
 
@@ -46,13 +46,14 @@ impl Cache {
         self.projects.keep(shelf.projects.into_values().flatten().map(|row| (row.id.clone(), row)));
     }
 
-    /// Follows a batch that is committed, with what it made of the ledger's row. Not to be called where that isn't
-    /// certain: then the version will tell.
-    pub(super) fn follow(&mut self, changes: Changes, ledger: LedgerRow) {
+    /// Follows a batch that is committed, with what it made of the ledger's row, and gives what it wrote to the log.
+    /// Not to be called where that isn't certain: then the version will tell.
+    pub(super) fn follow(&mut self, changes: Changes, ledger: LedgerRow) -> Vec<LogRecord> {
         self.ledger = Some(ledger);
         self.accounts.keep(changes.accounts.into_iter().map(|row| (row.id.clone(), row)));
         self.organizations.keep(changes.organizations.into_iter().map(|row| (row.id.clone(), row)));
         self.projects.keep(changes.projects.into_iter().map(|row| (row.id.clone(), row)));
+        changes.log
     }
 }
 

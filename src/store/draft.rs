@@ -9,7 +9,7 @@ use sqlx::{Connection as _, Postgres};
 use super::batch::{LedgerRow, Received};
 use super::cache::Cache;
 use super::{Store, StoreError, load, save};
-use crate::ledger::books::{Books, Changes, Decision, Shelf, Stop};
+use crate::ledger::books::{Books, Changes, Decision, LogRecord, Shelf, Stop};
 use crate::ledger::ids::MessageKey;
 use crate::ledger::input::Input;
 use crate::ledger::moment::Timestamp;
@@ -65,7 +65,7 @@ impl Draft {
         }
     }
 
-    /// Writes what was received and what it changed, and has `cache` follow. `unseen` are the keys that were
+    /// Writes what was received and what it changed, and has `cache` follow. Gives what was written to the log. `unseen` are the keys that were
     /// expected to be new, and `now` is the time of the last input.
     pub async fn save_into(
         mut self,
@@ -74,7 +74,7 @@ impl Draft {
         received: &Received,
         changes: Changes,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<LogRecord>, StoreError> {
         let before = self.ledger;
         let after = before.after(&changes.ledger, now);
         if save::takes_more_than_one(&before, received, &changes) {
@@ -84,7 +84,6 @@ impl Draft {
         } else {
             save::batch(&mut self.connection, &before, &after, received, &changes, unseen).await?;
         }
-        cache.follow(changes, after);
-        Ok(())
+        Ok(cache.follow(changes, after))
     }
 }

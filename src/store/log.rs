@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use super::rows::{EntryRecord, Table};
 use super::{Store, StoreError};
 use crate::contract::outbound::{self, OutboundEvent, StoredNotice};
+use crate::ledger::books::LogRecord;
 use crate::ledger::entry::{Cause, Entry, LogNumber};
 use crate::ledger::ids::{AccountId, MessageKey};
 use crate::ledger::moment::Timestamp;
@@ -100,6 +101,16 @@ impl LogLine {
         match self {
             LogLine::Entry(entry) => outbound::of_entry(ledger_source, entry),
             LogLine::Notice(notice) => outbound::of_notice(ledger_source, notice),
+        }
+    }
+}
+
+/// A line as it was just written is as it will be read.
+impl From<LogRecord> for LogLine {
+    fn from(record: LogRecord) -> Self {
+        match record {
+            LogRecord::Entry(entry) => LogLine::Entry(Box::new(entry)),
+            LogRecord::Notice(notice) => LogLine::Notice(Box::new(StoredNotice::from(&notice))),
         }
     }
 }
@@ -201,9 +212,9 @@ impl Store {
     ///
     /// Numbers are drawn under the ledger's lock, which is held until the commit; so once a number is seen
     /// in the ledger's row, every line up to it can be seen too.
-    pub async fn log_after(&self, after: LogNumber, limit: i64) -> Result<Vec<LogLine>, StoreError> {
+    pub async fn log_after(&self, after: LogNumber, limit: u32) -> Result<Vec<LogLine>, StoreError> {
         let last = sqlx::query_scalar!("select log_last from ledger").fetch_one(&self.pool).await?;
-        let through = last.min(after.0.saturating_add(limit));
+        let through = last.min(after.0.saturating_add(i64::from(limit)));
         if through <= after.0 {
             return Ok(Vec::new());
         }

@@ -1,0 +1,86 @@
+//! The end of the log, handed from who commits it to who publishes it: what was just written need not be read.
+//!
+//! Nothing depends on it. Lines that find no room, or that somebody else wrote, are read from the store.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio::sync::{Notify, mpsc};
+
+use crate::ledger::books::LogRecord;
+use crate::ledger::entry::LogNumber;
+use crate::store::LogLine;
+
+/// So many batches may lie here.
+const BATCHES_MAX: usize = 4;
+/// A batch that wrote more is read: new settings may write a line for every account.
+const LINES_MAX: usize = 2_000;
+
+/// The two ends.
+pub(super) fn tail() -> (LogWriter, LogTail) {
+    let (batches_in, batches) = mpsc::channel(BATCHES_MAX);
+    let look = Arc::new(Notify::new());
+    (LogWriter { batches: batches_in, look: look.clone() }, LogTail { batches, look, lines: VecDeque::new() })
+}
+
+/// The end of who commits.
+pub(super) struct LogWriter {
+    batches: mpsc::Sender<Vec<LogRecord>>,
+    look: Arc<Notify>,
+}
+
+impl LogWriter {
+    /// A batch is committed that wrote these lines.
+    pub(super) fn wrote(&self, log: Vec<LogRecord>) {
+        if log.is_empty() {
+            return;
+        }
+        if log.len() > LINES_MAX || self.batches.try_send(log).is_err() {
+            self.look.notify_one();
+        }
+    }
+
+    /// Something is committed that may have written lines.
+    pub(super) fn may_have_grown(&self) {
+        self.look.notify_one();
+    }
+}
+
+/// The end of who publishes.
+pub(super) struct LogTail {
+    batches: mpsc::Receiver<Vec<LogRecord>>,
+    look: Arc<Notify>,
+    /// In order; lines of other writers are missing.
+    lines: VecDeque<LogRecord>,
+}
+
+impl LogTail {
+    /// Waits until there are lines, here or in the store. Says whether to look in the store.
+    pub(super) async fn grown(&mut self) -> bool {
+        tokio::select! {
+            Some(batch) = self.batches.recv() => {
+                self.lines.extend(batch);
+                false
+            }
+            () = self.look.notified() => true,
+        }
+    }
+
+    /// Takes the lines that come right behind `published`, `limit` at most.
+    pub(super) fn take_behind(&mut self, published: LogNumber, limit: u32) -> Vec<LogLine> {
+        while let Ok(batch) = self.batches.try_recv() {
+            self.lines.extend(batch);
+        }
+        while self.lines.front().is_some_and(|line| line.number() <= published) {
+            self.lines.pop_front();
+        }
+        let follow = |(line, number): &(&LogRecord, i64)| line.number().0 == *number;
+        let count = self.lines.iter().zip(published.0 + 1..).take(limit as usize).take_while(follow).count();
+        self.lines.drain(..count).map(LogLine::from).collect()
+    }
+
+    /// Whether lines are here, but not all that come before them.
+    pub(super) fn has_gap(&self) -> bool {
+        !self.lines.is_empty()
+    }
+}
