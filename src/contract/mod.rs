@@ -16,7 +16,7 @@ pub mod outbound;
 mod places;
 pub mod published;
 pub mod raw;
-mod samples;
+pub(crate) mod samples;
 
 #[cfg(test)]
 mod tests;

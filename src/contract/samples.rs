@@ -77,7 +77,7 @@ fn time() -> Timestamp {
 }
 
 /// An entry.
-pub(super) fn entry() -> Entry {
+pub(crate) fn entry() -> Entry {
     Entry {
         number: LogNumber(1042),
         account_id: account(),

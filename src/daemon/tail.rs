@@ -84,3 +84,56 @@ impl LogTail {
         !self.lines.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::samples;
+    use crate::ledger::entry::Entry;
+
+    fn lines(numbers: impl IntoIterator<Item = i64>) -> Vec<LogRecord> {
+        let line = |number| LogRecord::Entry(Entry { number: LogNumber(number), ..samples::entry() });
+        numbers.into_iter().map(line).collect()
+    }
+
+    fn taken(tail: &mut LogTail, published: i64, limit: u32) -> Vec<i64> {
+        let lines = tail.take_behind(LogNumber(published), limit);
+        lines.iter().map(|line| line.number().0).collect()
+    }
+
+    #[test]
+    fn lines_are_taken_once_in_order_and_as_far_as_they_follow_on_what_is_published() {
+        let (writer, mut tail) = tail();
+        writer.wrote(lines(1..=3));
+        writer.wrote(lines(4..=6));
+        assert_eq!(taken(&mut tail, 1, 3), [2, 3, 4]);
+        assert_eq!(taken(&mut tail, 4, 3), [5, 6]);
+        assert_eq!(taken(&mut tail, 6, 3), []);
+        assert!(!tail.has_gap());
+    }
+
+    #[test]
+    fn lines_behind_those_of_another_writer_wait_until_these_are_published() {
+        let (writer, mut tail) = tail();
+        writer.wrote(lines([1, 2, 5, 6]));
+        assert_eq!(taken(&mut tail, 0, 9), [1, 2]);
+        assert_eq!(taken(&mut tail, 2, 9), []);
+        assert!(tail.has_gap());
+        assert_eq!(taken(&mut tail, 5, 9), [6], "3 to 5 were read");
+    }
+
+    #[tokio::test]
+    async fn what_finds_no_room_is_to_be_read() {
+        let (writer, mut tail) = tail();
+        for number in 0..=BATCHES_MAX as i64 {
+            writer.wrote(lines([number + 1]));
+        }
+        assert_eq!(taken(&mut tail, 0, 9), [1, 2, 3, 4]);
+        assert!(tail.grown().await, "the last was not handed over");
+        writer.wrote(lines(1..=LINES_MAX as i64 + 1));
+        assert!(tail.grown().await, "so many lines are not handed over");
+        writer.wrote(lines([5]));
+        assert!(!tail.grown().await, "this one was");
+        assert_eq!(taken(&mut tail, 4, 9), [5]);
+    }
+}

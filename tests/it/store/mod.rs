@@ -2,6 +2,7 @@
 
 mod batches;
 mod bisecting;
+mod drafts;
 mod schema;
 mod settings;
 mod verify;

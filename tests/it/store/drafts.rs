@@ -1,0 +1,49 @@
+//! Messages that come by themselves: decided without the ledger's lock, on what is expected.
+
+use serde_json::json;
+
+use crate::support::{Message, World, wait_until};
+
+#[test]
+fn a_message_that_comes_again_by_itself_or_with_other_data_moves_nothing() {
+    let world = World::new();
+    let daemon = world.daemon();
+    world.publish(&[Message::account("account", "studio", 1, json!({ "capacity": 100 }))]);
+    world.wait_for_messages(&["account"]);
+    let first = Message::project("first", "brief", "studio", 1, "started", 10);
+    world.publish(std::slice::from_ref(&first));
+    world.wait_for_messages(&["first"]);
+
+    world.publish(std::slice::from_ref(&first));
+    let deliveries = "select deliveries from creditd.inbox where id = 'first'";
+    wait_until("it is counted", || world.number(deliveries) == 2);
+    world.publish(&[Message::project("first", "brief", "studio", 2, "started", 90)]);
+    let conflicts = "select conflicts from creditd.inbox where id = 'first'";
+    wait_until("other data under its key is counted", || world.number(conflicts) == 1);
+
+    world.publish(&[Message::project("last", "other", "studio", 1, "started", 20)]);
+    world.wait_for_messages(&["last"]);
+    assert_eq!(world.balance("studio"), Some((100, 30, 0, 70)));
+    assert_eq!(world.number("select count(*) from creditd.entry where kind = 'hold'"), 2);
+    assert_eq!(world.number("select count(*) from creditd.parked where reason = 'conflict'"), 1);
+    assert!(daemon.stop().success());
+    world.assert_verified();
+}
+
+#[test]
+fn what_another_process_books_between_two_messages_is_not_overwritten() {
+    let world = World::new();
+    let daemon = world.daemon();
+    world.publish(&[Message::account("account", "studio", 1, json!({ "capacity": 100 }))]);
+    world.wait_for_messages(&["account"]);
+    for round in 1..=5 {
+        let (id, project) = (format!("m{round}"), format!("p{round}"));
+        world.publish(&[Message::project(&id, &project, "studio", 1, "started", 10)]);
+        world.wait_for_messages(&[&id]);
+        world.text(&["credits", "grant", "studio", "7", "--reason", "between"]);
+    }
+    assert_eq!(world.balance("studio"), Some((135, 50, 0, 85)));
+    world.wait_until_published();
+    assert!(daemon.stop().success());
+    world.assert_verified();
+}
