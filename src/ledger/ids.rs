@@ -57,28 +57,34 @@ fn check_new_id(text: &str) -> Result<(), IdError> {
 }
 
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, kept_behind: $prefix:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(Arc<str>);
 
         impl $name {
             /// The id as text.
             pub fn as_str(&self) -> &str {
-                &self.0
+                &self.0[$prefix.len()..]
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($name)).field(&self.as_str()).finish()
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
 
         impl From<$name> for String {
             fn from(id: $name) -> String {
-                id.0.to_string()
+                id.as_str().to_owned()
             }
         }
 
@@ -93,15 +99,15 @@ macro_rules! id {
 
 id! {
     /// Who holds credits. A pool's id is `pool:` and its organization's id.
-    AccountId
+    AccountId, kept_behind: ""
 }
 id! {
-    /// Who shares a pool among accounts.
-    OrganizationId
+    /// Who shares a pool among accounts. Kept as the id of that pool, which is asked for with each message.
+    OrganizationId, kept_behind: POOL_PREFIX
 }
 id! {
     /// What ties credits up.
-    ProjectId
+    ProjectId, kept_behind: ""
 }
 
 /// What the id of each pool begins with, and of nothing else.
@@ -125,12 +131,12 @@ impl AccountId {
 
     /// The account that is `organization`'s pool.
     pub fn pool_of(organization: &OrganizationId) -> Self {
-        Self(format!("{POOL_PREFIX}{organization}").into())
+        Self(organization.0.clone())
     }
 
     /// Whether this is a pool, and whose.
     pub fn pool_owner(&self) -> Option<OrganizationId> {
-        self.0.strip_prefix(POOL_PREFIX).map(|organization| OrganizationId(organization.into()))
+        self.0.starts_with(POOL_PREFIX).then(|| OrganizationId(self.0.clone()))
     }
 }
 
@@ -138,13 +144,17 @@ impl OrganizationId {
     /// The id of an organization as a message may carry it.
     pub fn parse_named(text: &str) -> Result<Self, IdError> {
         check_new_id(text)?;
-        Ok(Self(text.into()))
+        Ok(Self::behind_prefix(text))
     }
 
     /// Checks `text` against the rule for ids; the ledger may have some that no message may bring any more.
     pub fn parse(text: &str) -> Result<Self, IdError> {
         check_id(text)?;
-        Ok(Self(text.into()))
+        Ok(Self::behind_prefix(text))
+    }
+
+    fn behind_prefix(text: &str) -> Self {
+        Self(format!("{POOL_PREFIX}{text}").into())
     }
 }
 

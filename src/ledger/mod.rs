@@ -12,6 +12,7 @@ pub mod grant;
 pub mod ids;
 pub mod inbox;
 pub mod input;
+pub mod map;
 pub mod moment;
 pub mod notice;
 pub mod outcome;

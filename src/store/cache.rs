@@ -4,13 +4,14 @@
 //! The ledger's version guards it: whatever changes the books raises that, under the ledger's lock. So what was
 //! true at a version is true for as long as the locked ledger still says that version, whoever else writes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::hash::Hash;
 
 use super::batch::LedgerRow;
 use crate::ledger::account::{Account, Organization};
 use crate::ledger::books::{Changes, LogRecord, Shelf};
 use crate::ledger::ids::{AccountId, OrganizationId, ProjectId};
+use crate::ledger::map::Map;
 use crate::ledger::project::Project;
 
 /// So many of each kind are kept at least, twice as many at most. A project takes about 1 KiB.
@@ -60,19 +61,19 @@ impl Cache {
 /// Values by their keys, of which those that were not asked for lately are dropped, a generation at a time.
 #[derive(Debug)]
 pub(super) struct Recent<K, V> {
-    young: HashMap<K, V>,
-    old: HashMap<K, V>,
+    young: Map<K, V>,
+    old: Map<K, V>,
 }
 
 impl<K, V> Default for Recent<K, V> {
     fn default() -> Self {
-        Self { young: HashMap::new(), old: HashMap::new() }
+        Self { young: Map::default(), old: Map::default() }
     }
 }
 
 impl<K: Clone + Eq + Hash + Ord, V> Recent<K, V> {
     /// Moves what it has of `asked` onto a shelf, and says what it doesn't have.
-    pub(super) fn shelve(&mut self, asked: &BTreeSet<K>, shelf: &mut HashMap<K, Option<V>>) -> BTreeSet<K> {
+    pub(super) fn shelve(&mut self, asked: &BTreeSet<K>, shelf: &mut Map<K, Option<V>>) -> BTreeSet<K> {
         let mut missing = BTreeSet::new();
         for key in asked {
             match self.young.remove(key).or_else(|| self.old.remove(key)) {
@@ -109,7 +110,7 @@ mod tests {
         recent: &mut Recent<i32, &'static str>,
         asked: &[i32],
     ) -> (Vec<(i32, &'static str)>, Vec<i32>) {
-        let mut shelf = HashMap::new();
+        let mut shelf = Map::default();
         let missing = recent.shelve(&asked.iter().copied().collect(), &mut shelf);
         let mut found: Vec<_> = shelf.into_iter().map(|(key, value)| (key, value.unwrap())).collect();
         found.sort_unstable();

@@ -29,8 +29,8 @@ impl Books<'_> {
         Ok(())
     }
 
-    /// The accounts that a message is about, with those of its project's chain and their pools. Those that an
-    /// account or a project comes to by it are among them, for what comes is tested there.
+    /// The accounts with open grants that a message is about, with those of its project's chain and their pools.
+    /// Those that an account or a project comes to by it are among them, for what comes is tested there.
     fn concerned(&self, fact: &Fact) -> Result<Vec<AccountId>, Need> {
         let (named, project) = match fact {
             Fact::Project(fact) => (vec![&fact.account_id], Some(&fact.project_id)),
@@ -43,7 +43,11 @@ impl Books<'_> {
             Fact::HoldReleased(HoldCommand { project_id })
             | Fact::HoldRestored(HoldCommand { project_id })
             | Fact::HoldRetried(HoldCommand { project_id }) => (Vec::new(), Some(project_id)),
-            Fact::Organization(fact) => return Ok(vec![AccountId::pool_of(&fact.organization_id)]),
+            Fact::Organization(fact) => {
+                let mut concerned = Vec::new();
+                self.add_granted(&AccountId::pool_of(&fact.organization_id), &mut concerned)?;
+                return Ok(concerned);
+            }
             Fact::PriceList(_)
             | Fact::PricesAmended(_)
             | Fact::Settings(_)
@@ -53,24 +57,31 @@ impl Books<'_> {
             | Fact::HoldsStale(_) => return Ok(Vec::new()),
         };
         let mut concerned = Vec::new();
-        for id in named {
-            let chain = self.account(id)?.map(Account::chain);
-            concerned.extend(chain.iter().flat_map(Chain::iter).cloned());
+        let project = project.map(|id| self.known_project(id)).transpose()?.flatten();
+        let comes_to = project.and_then(|project| project.account.get().as_ref());
+        for id in named.into_iter().chain(comes_to) {
+            for id in self.account(id)?.map(Account::chain).iter().flat_map(Chain::iter) {
+                self.add_granted(id, &mut concerned)?;
+            }
         }
-        if let Some(id) = project {
-            let project = self.project(id)?;
-            let comes_to = match project.account.get() {
-                Some(account) => self.account(account)?.map(Account::chain),
-                None => None,
-            };
-            concerned.extend(project.chain.iter().chain(&comes_to).flat_map(Chain::iter).cloned());
+        for id in project.iter().flat_map(|project| &project.chain).flat_map(Chain::iter) {
+            self.add_granted(id, &mut concerned)?;
         }
-        if let Fact::Account(fact) = fact {
-            concerned.extend(self.pool_to_come(fact)?);
+        if let Fact::Account(fact) = fact
+            && let Some(pool) = self.pool_to_come(fact)?
+        {
+            self.add_granted(&pool, &mut concerned)?;
         }
         concerned.sort();
         concerned.dedup();
         Ok(concerned)
+    }
+
+    fn add_granted(&self, id: &AccountId, granted: &mut Vec<AccountId>) -> Result<(), Need> {
+        if self.account(id)?.is_some_and(|account| account.tallies.open_grants > 0) {
+            granted.push(id.clone());
+        }
+        Ok(())
     }
 
     /// The pool that an account may come to by a message about it.

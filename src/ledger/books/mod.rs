@@ -19,8 +19,8 @@ mod stale;
 #[cfg(test)]
 mod tests;
 
+use super::map::{Map, Set};
 use std::collections::hash_map::Entry as Slot;
-use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -153,12 +153,21 @@ struct Touched {
 #[derive(Debug)]
 struct InOrder<T> {
     members: Vec<T>,
-    known: HashSet<T>,
+    known: Set<T>,
+}
+
+impl Touched {
+    /// Most inputs touch a few: what the last one took of memory does for the next.
+    fn clear(&mut self) {
+        self.accounts.clear();
+        self.waiting.clear();
+        self.subjects.clear();
+    }
 }
 
 impl<T> Default for InOrder<T> {
     fn default() -> Self {
-        Self { members: Vec::new(), known: HashSet::new() }
+        Self { members: Vec::new(), known: Set::default() }
     }
 }
 
@@ -167,6 +176,11 @@ impl<T: Clone + Eq + Hash> InOrder<T> {
         if self.known.insert(member.clone()) {
             self.members.push(member.clone());
         }
+    }
+
+    fn clear(&mut self) {
+        self.members.clear();
+        self.known.clear();
     }
 
     /// Empties the set.
@@ -180,15 +194,15 @@ impl<T: Clone + Eq + Hash> InOrder<T> {
 pub struct Books<'s> {
     shelf: &'s Shelf,
     ledger: LedgerState,
-    accounts: HashMap<AccountId, Account>,
-    organizations: HashMap<OrganizationId, Organization>,
-    projects: HashMap<ProjectId, Project>,
-    queues: HashMap<AccountId, Queue>,
+    accounts: Map<AccountId, Account>,
+    organizations: Map<OrganizationId, Organization>,
+    projects: Map<ProjectId, Project>,
+    queues: Map<AccountId, Queue>,
     stored_through: Ticket,
     /// Open grants by account, of the accounts on which any changed.
-    grants: HashMap<AccountId, Vec<Grant>>,
+    grants: Map<AccountId, Vec<Grant>>,
     /// Versions of price lists by owner, of the lists of which any changed.
-    price_lists: HashMap<Option<OrganizationId>, Vec<PriceList>>,
+    price_lists: Map<Option<OrganizationId>, Vec<PriceList>>,
     assets: Vec<AssetRecord>,
     touched: Touched,
     log: Vec<LogRecord>,
@@ -203,12 +217,12 @@ impl<'s> Books<'s> {
             shelf,
             stored_through: ledger.ticket_last,
             ledger,
-            accounts: HashMap::new(),
-            organizations: HashMap::new(),
-            projects: HashMap::new(),
-            queues: HashMap::new(),
-            grants: HashMap::new(),
-            price_lists: HashMap::new(),
+            accounts: Map::default(),
+            organizations: Map::default(),
+            projects: Map::default(),
+            queues: Map::default(),
+            grants: Map::default(),
+            price_lists: Map::default(),
             assets: Vec::new(),
             touched: Touched::default(),
             log: Vec::new(),
@@ -230,7 +244,7 @@ impl<'s> Books<'s> {
 
     fn apply_alone(&mut self, input: &Input) -> Result<Decision, Stop> {
         let log_before = self.ledger.log_last;
-        self.touched = Touched::default();
+        self.touched.clear();
         let is_checked = input.command().is_some() && input.fact.sets_limits();
         let accounts_before = is_checked.then(|| self.accounts.clone());
         let outcome = self.decide(input)?;
@@ -313,7 +327,7 @@ impl<'s> Books<'s> {
 
     /// A command that sets limits takes no account over one, nor further over it (DESIGN 1.5): what is in use
     /// stands in its way. `before` are the accounts as they were copied before it.
-    fn refuse_what_exceeds(&self, before: &HashMap<AccountId, Account>) -> Result<(), Stop> {
+    fn refuse_what_exceeds(&self, before: &Map<AccountId, Account>) -> Result<(), Stop> {
         for id in &self.touched.accounts.members {
             let after = self.known_account(id)?;
             let stored = self.shelf.accounts.get(id).and_then(Option::as_ref);
@@ -446,11 +460,15 @@ impl<'s> Books<'s> {
 
     /// A copy of a project to work on; a new one where there is none yet.
     fn project(&self, id: &ProjectId) -> Result<Project, Need> {
+        Ok(self.known_project(id)?.cloned().unwrap_or_else(|| Project::new(id.clone())))
+    }
+
+    fn known_project(&self, id: &ProjectId) -> Result<Option<&Project>, Need> {
         if let Some(project) = self.projects.get(id) {
-            return Ok(project.clone());
+            return Ok(Some(project));
         }
         let stored = self.shelf.projects.get(id).ok_or_else(|| Need::Project(id.clone()))?;
-        Ok(stored.clone().unwrap_or_else(|| Project::new(id.clone())))
+        Ok(stored.as_ref())
     }
 
     /// All accounts, in the order of their ids.

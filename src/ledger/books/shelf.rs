@@ -1,6 +1,6 @@
 //! What was loaded of the ledger, and what is still needed of it.
 
-use std::collections::HashMap;
+use super::super::map::Map;
 
 use super::super::account::{Account, Organization};
 use super::super::grant::Grant;
@@ -18,28 +18,28 @@ pub const HOLDERS_SHOWN: usize = 5;
 #[derive(Clone, Debug, Default)]
 pub struct Shelf {
     /// Accounts.
-    pub accounts: HashMap<AccountId, Option<Account>>,
+    pub accounts: Map<AccountId, Option<Account>>,
     /// Organizations.
-    pub organizations: HashMap<OrganizationId, Option<Organization>>,
+    pub organizations: Map<OrganizationId, Option<Organization>>,
     /// Projects.
-    pub projects: HashMap<ProjectId, Option<Project>>,
+    pub projects: Map<ProjectId, Option<Project>>,
     /// The heads of queues, by the account whose queue it is. Their projects are loaded too.
-    pub queues: HashMap<AccountId, QueueHead>,
+    pub queues: Map<AccountId, QueueHead>,
     /// How many claims are ahead of a waiting project in its queue.
-    pub ahead: HashMap<ProjectId, i64>,
+    pub ahead: Map<ProjectId, i64>,
     /// Holders of an account's credits.
-    pub holders: HashMap<AccountId, Holders>,
+    pub holders: Map<AccountId, Holders>,
     /// The accounts of an organization.
-    pub members: HashMap<OrganizationId, Vec<AccountId>>,
+    pub members: Map<OrganizationId, Vec<AccountId>>,
     /// The ids of all accounts.
     pub everyone: Option<Vec<AccountId>>,
     /// The open grants of an account.
-    pub grants: HashMap<AccountId, Vec<Grant>>,
+    pub grants: Map<AccountId, Vec<Grant>>,
     /// A price list's versions by owner: the one in force at the time of the ledger's last input, and those
     /// that start later.
-    pub price_lists: HashMap<Option<OrganizationId>, Vec<PriceList>>,
+    pub price_lists: Map<Option<OrganizationId>, Vec<PriceList>>,
     /// The projects of an account that hold credits or wait for some. They are on the shelf too.
-    pub tied: HashMap<AccountId, Vec<ProjectId>>,
+    pub tied: Map<AccountId, Vec<ProjectId>>,
     /// The projects whose price was said and is not known in credits. They are on the shelf too.
     pub unpriced: Option<Vec<ProjectId>>,
     /// The projects whose holds are stale. They are on the shelf too.

@@ -40,7 +40,7 @@ fn what_another_process_books_between_two_messages_is_not_overwritten() {
         let (id, project) = (format!("m{round}"), format!("p{round}"));
         world.publish(&[Message::project(&id, &project, "studio", 1, "started", 10)]);
         world.wait_for_messages(&[&id]);
-        world.text(&["credits", "grant", "studio", "7", "--reason", "between"]);
+        world.text(&["credits", "grant", "studio", "7", "--reason", "between", "--actor", "ops"]);
     }
     assert_eq!(world.balance("studio"), Some((135, 50, 0, 85)));
     world.wait_until_published();
