@@ -84,7 +84,7 @@ pub struct BatchFigures {
     pub locking: Duration,
     /// How long was loaded, decided and saved.
     pub applying: Duration,
-    /// How long the commit took.
+    /// How long the commit took. A few messages are saved and committed in one step, which is all of it here.
     pub committing: Duration,
 }
 
@@ -166,8 +166,11 @@ impl MessageMetrics {
             &SHORT_S,
             "How long a batch took to be loaded, decided and saved.",
         );
-        let commit =
-            registrar.histogram("creditd_batch_commit_seconds", &SHORT_S, "How long a batch's commit took.");
+        let commit = registrar.histogram(
+            "creditd_batch_commit_seconds",
+            &SHORT_S,
+            "How long a batch's commit took; of a few messages, their saving too, which is one step with it.",
+        );
         let failures = registrar.counters(
             "creditd_batch_failures_total",
             &["reason"],
