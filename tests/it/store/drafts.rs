@@ -37,8 +37,9 @@ fn what_another_process_books_between_two_messages_is_not_overwritten() {
     world.publish(&[Message::account("account", "studio", 1, json!({ "capacity": 100 }))]);
     world.wait_for_messages(&["account"]);
     for round in 1..=5 {
-        let (id, project) = (format!("m{round}"), format!("p{round}"));
-        world.publish(&[Message::project(&id, &project, "studio", 1, "started", 10)]);
+        // One project, which needs no reading after the first time.
+        let id = format!("m{round}");
+        world.publish(&[Message::project(&id, "brief", "studio", round, "started", 10 * round)]);
         world.wait_for_messages(&[&id]);
         world.text(&["credits", "grant", "studio", "7", "--reason", "between", "--actor", "ops"]);
     }
