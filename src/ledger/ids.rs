@@ -101,8 +101,9 @@ id! {
     /// Who holds credits. A pool's id is `pool:` and its organization's id.
     AccountId, kept_behind: ""
 }
+// Kept as the id of its pool, which is asked for with each message.
 id! {
-    /// Who shares a pool among accounts. Kept as the id of that pool, which is asked for with each message.
+    /// Who shares a pool among accounts.
     OrganizationId, kept_behind: POOL_PREFIX
 }
 id! {
