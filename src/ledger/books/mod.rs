@@ -18,13 +18,13 @@ mod shelf;
 mod stale;
 #[cfg(test)]
 mod tests;
+mod touched;
 
-use super::map::{Map, Set};
 use std::collections::hash_map::Entry as Slot;
-use std::hash::Hash;
 use std::sync::Arc;
 
 pub use shelf::{HOLDERS_SHOWN, Holders, Need, Shelf};
+use touched::Touched;
 
 use super::account::{Account, Organization};
 use super::booking::{Circumstances, Movement, book};
@@ -33,7 +33,8 @@ use super::entry::{Entry, LogNumber, Side};
 use super::grant::Grant;
 use super::ids::{AccountId, OrganizationId, ProjectId};
 use super::input::{AssetRecord, Fact, Input};
-use super::notice::{Notice, NoticeBody, NoticeKind, Subject};
+use super::map::Map;
+use super::notice::{Notice, NoticeBody, NoticeKind};
 use super::outcome::{Outcome, ParkReason, Parking, Refusal, WaitsFor};
 use super::price::PriceList;
 use super::project::{Project, Ticket};
@@ -136,58 +137,6 @@ impl From<Need> for Stop {
 /// A command that can't be carried out, for a reason that is said in `detail`.
 fn refused(detail: impl Into<String>) -> Stop {
     Stop::Refused(Refusal { detail: detail.into(), in_use_on: None })
-}
-
-/// What one input touched, gathered while it is applied.
-#[derive(Debug, Default)]
-struct Touched {
-    /// Accounts whose rules are to be evaluated.
-    accounts: InOrder<AccountId>,
-    /// Projects whose standing in a queue is to be told.
-    waiting: InOrder<ProjectId>,
-    /// What rules about projects or grants came to be about, or are no longer about.
-    subjects: Vec<(AccountId, Subject)>,
-}
-
-/// A set that remembers in which order its members came.
-#[derive(Debug)]
-struct InOrder<T> {
-    members: Vec<T>,
-    known: Set<T>,
-}
-
-impl Touched {
-    /// Most inputs touch a few: what the last one took of memory does for the next.
-    fn clear(&mut self) {
-        self.accounts.clear();
-        self.waiting.clear();
-        self.subjects.clear();
-    }
-}
-
-impl<T> Default for InOrder<T> {
-    fn default() -> Self {
-        Self { members: Vec::new(), known: Set::default() }
-    }
-}
-
-impl<T: Clone + Eq + Hash> InOrder<T> {
-    fn add(&mut self, member: &T) {
-        if self.known.insert(member.clone()) {
-            self.members.push(member.clone());
-        }
-    }
-
-    fn clear(&mut self) {
-        self.members.clear();
-        self.known.clear();
-    }
-
-    /// Empties the set.
-    fn take(&mut self) -> Vec<T> {
-        self.known.clear();
-        std::mem::take(&mut self.members)
-    }
 }
 
 /// The books under work.

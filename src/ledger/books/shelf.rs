@@ -1,10 +1,9 @@
 //! What was loaded of the ledger, and what is still needed of it.
 
-use super::super::map::Map;
-
 use super::super::account::{Account, Organization};
 use super::super::grant::Grant;
 use super::super::ids::{AccountId, OrganizationId, ProjectId};
+use super::super::map::Map;
 use super::super::notice::Holder;
 use super::super::price::PriceList;
 use super::super::project::Project;
