@@ -25,7 +25,7 @@ system's temporary directory (TMPDIR).";
 #[derive(Args)]
 #[command(after_long_help = ABOUT)]
 pub(super) struct BenchArgs {
-    /// What to measure [default: ledger null drain hot paced, which take some three minutes].
+    /// What to measure [default: ledger null drain hot paced, which take three and a half minutes].
     #[arg(value_name = "MODE", value_enum)]
     modes: Vec<Mode>,
     /// How many messages; paced goes by --rate and --seconds.
