@@ -22,6 +22,10 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(3);
 /// A lost peer is noticed after twice this, in seconds.
 const HEARTBEAT_SECONDS: u16 = 10;
 
+/// The most bytes of a frame to a broker that is only published to. lapin keeps room for 32 of them in each direction,
+/// and goes through all of it, so that it all becomes resident.
+const PUBLISHED_FRAME_MAX: u32 = 32 * 1024;
+
 const REPLY_SUCCESS: u16 = 200;
 
 /// An open connection and the one channel that its owner works on.
@@ -35,7 +39,18 @@ pub(super) struct Session {
 impl Session {
     /// Connects, and introduces creditd to the broker as the `role` that operators see in its lists.
     pub(super) async fn open(url: &SecretString, role: &str) -> Result<Self, BrokerError> {
-        let uri = parse_url(url)?;
+        Self::open_to(parse_url(url)?, role).await
+    }
+
+    /// The same for who receives nothing but what it sent: with small frames, and so with small buffers. A consumer has
+    /// to take frames as large as any publisher's, or a message with long headers would end its connection.
+    pub(super) async fn open_to_publish(url: &SecretString, role: &str) -> Result<Self, BrokerError> {
+        let mut uri = parse_url(url)?;
+        uri.query.frame_max.get_or_insert(PUBLISHED_FRAME_MAX);
+        Self::open_to(uri, role).await
+    }
+
+    async fn open_to(uri: AMQPUri, role: &str) -> Result<Self, BrokerError> {
         let broker = address_without_password(&uri);
         let properties = ConnectionProperties::default()
             .with_connection_name(format!("creditd: {role}").into())

@@ -4,8 +4,9 @@
 //! lapin's `Ack` counts as accepted, and each confirm is looked at by itself: its `wait_for_confirms`
 //! reports success even when the broker rejected everything.
 
-use std::{collections::HashSet, pin::pin, time::Duration};
+use std::{collections::HashSet, future::poll_fn, pin::pin, task::Poll, time::Duration};
 
+use futures_util::{FutureExt as _, future::maybe_done};
 use lapin::{
     BasicProperties, Confirmation, PublisherConfirm,
     message::BasicReturnMessage,
@@ -128,7 +129,7 @@ impl Publisher {
             Destination::Inbound => &settings.inbound_exchange,
         };
         let name = short_string("the exchange's name", exchange)?;
-        let session = Session::open(&settings.url, &format!("publishing to {exchange}")).await?;
+        let session = Session::open_to_publish(&settings.url, &format!("publishing to {exchange}")).await?;
         let prepared = session.set_up(async {
             topology::prepare_exchange(&session, settings.topology, exchange).await?;
             session
@@ -173,10 +174,34 @@ impl Publisher {
     }
 
     async fn publish_and_confirm(&self, window: &[OutboundMessage]) -> Result<Published, PublishError> {
-        let mut confirms = Vec::with_capacity(window.len());
+        let mut sendings = Vec::with_capacity(window.len());
         let mut unsent = None;
         for message in window {
-            match self.publish(message).await {
+            match self.sending(message) {
+                Ok(sending) => sendings.push(Box::pin(maybe_done(sending))),
+                Err(error) => {
+                    unsent = Some(Failure::Lost(error));
+                    break;
+                }
+            }
+        }
+        // lapin hands a message to its thread when it is first asked for, and has it written by the second time. All are
+        // handed over in their order first: else that thread would be woken for each, and wake this one again.
+        poll_fn(|context| {
+            for sending in &mut sendings {
+                // It keeps what came of it.
+                let _ = sending.as_mut().poll(context);
+            }
+            Poll::Ready(())
+        })
+        .await;
+        let mut confirms = Vec::with_capacity(window.len());
+        for mut sending in sendings {
+            let sent = self.step("publishing", sending.as_mut().map(Ok)).await.and_then(|()| {
+                let outcome = sending.as_mut().take_output().expect("it was waited for");
+                outcome.map_err(|error| self.lost("publishing", &error))
+            });
+            match sent {
                 Ok(confirm) => confirms.push(confirm),
                 Err(failure) => {
                     unsent = Some(failure);
@@ -204,19 +229,21 @@ impl Publisher {
         }
     }
 
-    async fn publish(&self, message: &OutboundMessage) -> Result<PublisherConfirm, Failure> {
+    /// Publishes a message, as soon as it is polled.
+    fn sending<'m>(
+        &'m self,
+        message: &'m OutboundMessage,
+    ) -> Result<impl Future<Output = lapin::Result<PublisherConfirm>> + 'm, BrokerError> {
         let routing_key = short_string("the routing key", &message.routing_key)?;
         let properties = properties(message)?;
         // Mandatory: the broker says so when no queue takes the message.
         let options = BasicPublishOptions { mandatory: true, immediate: false };
-        let sending = self.session.channel.basic_publish(
-            self.exchange.clone(),
-            routing_key,
-            options,
-            &message.body,
-            properties,
-        );
-        self.step("publishing", sending).await
+        let channel = &self.session.channel;
+        Ok(channel.basic_publish(self.exchange.clone(), routing_key, options, &message.body, properties))
+    }
+
+    fn lost(&self, doing: &'static str, error: &lapin::Error) -> Failure {
+        Failure::Lost(BrokerError::losing(&self.session.broker, doing, error))
     }
 
     /// Waits for one step of a window. Time in which the broker blocks publishers does not count: publishing
@@ -231,8 +258,7 @@ impl Publisher {
         while !left.is_zero() {
             let pause = BLOCKED_CHECK.min(left);
             if let Ok(outcome) = timeout(pause, &mut work).await {
-                let lost = |error| Failure::Lost(BrokerError::losing(&self.session.broker, doing, &error));
-                return outcome.map_err(lost);
+                return outcome.map_err(|error| self.lost(doing, &error));
             }
             if !self.health().is_blocked() {
                 left = left.saturating_sub(pause);
@@ -264,12 +290,6 @@ impl Failure {
             Self::TimedOut { limit } => PublishError::Unconfirmed { confirmed, limit },
             Self::Lost(error) => PublishError::Lost { confirmed, error },
         }
-    }
-}
-
-impl From<BrokerError> for Failure {
-    fn from(error: BrokerError) -> Self {
-        Self::Lost(error)
     }
 }
 
