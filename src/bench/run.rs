@@ -186,6 +186,10 @@ impl<'a> Run<'a> {
 
     async fn measure_aged(&mut self, field: &Field, cast: &Cast, filled: &Filled) -> Result<(), BenchError> {
         let progress = self.progress("aged");
+        // A ledger that is in use has in memory what it works on, and has it in its log since the last checkpoint: what
+        // is first touched after one is written whole.
+        let warm_up = self.traffic(cast, self.plan.messages, "w");
+        ledger::run(field, &warm_up, progress).await?;
         let from_memory = self.traffic(cast, self.plan.messages, "l");
         let ledger_per_second = ledger::run(field, &from_memory, progress).await?;
         check::projects(&field.store, &field.settings, &from_memory, Extent::Part).await?;
