@@ -347,7 +347,7 @@ impl Way<'_> {
         let mut parts = vec![arrivals];
         while let Some(part) = parts.pop() {
             match batch::apply(store, &mut self.cache, &part, &self.settings).await {
-                Ok(Attempt::Committed { committed, .. }) => total.add(&committed),
+                Ok(Attempt::Committed(written)) => total.add(&written.committed),
                 Ok(Attempt::SettingsDiffer) => {
                     // Its daemon has changed them.
                     parts.push(part);

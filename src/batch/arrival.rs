@@ -96,12 +96,17 @@ impl Arrival {
         matches!(self.content, Content::Unusable(_))
     }
 
-    /// The message's key, if it could be decoded.
-    pub(super) fn key(&self) -> Option<&MessageKey> {
+    /// What it says, if it could be decoded.
+    pub(super) fn message(&self) -> Option<&Message> {
         match &self.content {
-            Content::Decoded(message, _) | Content::Refused(message, ..) => Some(&message.cause.key),
+            Content::Decoded(message, _) | Content::Refused(message, ..) => Some(message),
             Content::Unusable(_) => None,
         }
+    }
+
+    /// The message's key, if it could be decoded.
+    pub(super) fn key(&self) -> Option<&MessageKey> {
+        self.message().map(|message| &message.cause.key)
     }
 }
 

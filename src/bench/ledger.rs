@@ -8,9 +8,8 @@ use super::ground::Field;
 use super::workload::{Outgoing, Sent};
 use super::{BenchError, Progress, finish, per_second};
 use crate::batch::settings::adopt;
-use crate::batch::{self, Arrival, Attempt, Committed};
+use crate::batch::{Arrival, Attempt, Committed, Landing, Pipeline};
 use crate::clock;
-use crate::store::Cache;
 
 /// Applies what was sent, and says how many messages were committed in a second. The accounts are open already.
 pub(super) async fn run(field: &Field, sent: &Sent, progress: Progress<'_>) -> Result<f64, BenchError> {
@@ -59,21 +58,45 @@ where
         }
         Ok(())
     });
-    let mut cache = Cache::default();
+    let mut pipeline = Pipeline::new(field.store.clone());
     let mut total = Committed::default();
     let mut done = 0;
     let mut buffer = Vec::with_capacity(batch_max);
     while decoded.recv_many(&mut buffer, batch_max).await > 0 {
-        match batch::apply(&field.store, &mut cache, &buffer, &field.settings).await? {
-            Attempt::Committed { committed, .. } => total.add(&committed),
+        let arrivals = std::mem::replace(&mut buffer, Vec::with_capacity(batch_max));
+        let count = arrivals.len();
+        let landing = pipeline.push(arrivals, count, &field.settings).await;
+        done += settle(&mut pipeline, landing, field, &mut total).await?;
+        step(done);
+    }
+    let landing = pipeline.land().await;
+    settle(&mut pipeline, landing, field, &mut total).await?;
+    finish(decoding).await?;
+    Ok(total)
+}
+
+/// Adds what was committed to `total`, and applies what has yet to be. Says how many messages that are.
+async fn settle(
+    pipeline: &mut Pipeline<usize>,
+    landing: Landing<usize>,
+    field: &Field,
+    total: &mut Committed,
+) -> Result<usize, BenchError> {
+    let Landing { written, undone, error } = landing;
+    let mut done = 0;
+    if let Some((written, count)) = written {
+        total.add(&written.committed);
+        done += count;
+    }
+    error.map_or(Ok(()), Err)?;
+    for (arrivals, count) in undone {
+        match pipeline.apply(&arrivals, &field.settings).await? {
+            Attempt::Committed(written) => total.add(&written.committed),
             Attempt::SettingsDiffer => {
                 return Err(BenchError::Wrong("the ledger's settings were changed meanwhile".to_owned()));
             }
         }
-        done += buffer.len();
-        step(done);
-        buffer.clear();
+        done += count;
     }
-    finish(decoding).await?;
-    Ok(total)
+    Ok(done)
 }

@@ -37,7 +37,7 @@ pub struct BrokerSettings {
     pub events_exchange: String,
     /// Whether creditd makes the above or only looks for it.
     pub topology: Topology,
-    /// How many deliveries may wait unacknowledged; two maximal batches keep the commit busy.
+    /// How many deliveries may wait unacknowledged; three maximal batches keep all that works on them busy.
     pub prefetch: u16,
 }
 

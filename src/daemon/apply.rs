@@ -1,5 +1,5 @@
-//! The apply loop: takes whatever has arrived as one batch through the store, then acknowledges it. A lone
-//! message waits for nobody, and a flood batches itself.
+//! The apply loop: takes whatever has arrived as one batch through the store, and acknowledges it once it is committed.
+//! A lone message waits for nobody, and a flood batches itself: a batch is decided while the one before is written.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use super::due::apply_due;
 use super::intake::{Link, Received, beating};
 use super::tail::LogWriter;
 use crate::batch::settings::{Adoption, OrderDiffers, adopt};
-use crate::batch::{self, Arrival, Attempt, Committed, Offers, TRIES_ALONE_MAX};
+use crate::batch::{self, Arrival, Attempt, Committed, Landing, Offers, Pipeline, TRIES_ALONE_MAX, Written};
 use crate::broker::DeliveryTag;
 use crate::clock;
 use crate::contract::inbound::known_types;
 use crate::ledger::settings::Settings;
-use crate::store::{Cache, ParkedRow, Remedy, Store, StoreError};
+use crate::store::{ParkedRow, Remedy, Store, StoreError};
 use crate::vitals::metrics::{BatchFailure, Server};
 use crate::vitals::{Doing, Health, Heartbeat, Metrics, Part};
 
@@ -40,8 +40,7 @@ pub(super) enum ApplyError {
 /// What the loop works with.
 pub(super) struct Apply {
     pub(super) store: Store,
-    /// What the last batch left behind.
-    pub(super) cache: Cache,
+    pub(super) pipeline: Pipeline<DeliveryTag>,
     pub(super) settings: Arc<Settings>,
     pub(super) messages_max: usize,
     pub(super) health: Health,
@@ -104,6 +103,9 @@ impl Apply {
                 biased;
                 () = stop.cancelled() => break Ok(()),
                 Some(settings) = reloaded.recv() => {
+                    if let Err(error) = self.land(&mut turn).await {
+                        break Err(error);
+                    }
                     self.settings = settings;
                     turn.sweep = true;
                     if turn.consuming && let Err(error) = self.adopt().await {
@@ -120,6 +122,11 @@ impl Apply {
                         break Err(error);
                     }
                 }
+                () = self.pipeline.until_written(), if self.pipeline.is_writing() => {
+                    if let Err(error) = self.land(&mut turn).await {
+                        break Err(error);
+                    }
+                }
                 // What may be due is looked for as soon as nothing else waits.
                 () = std::future::ready(()), if turn.may_sweep() => {}
             }
@@ -128,6 +135,10 @@ impl Apply {
             if may_sweep && let Err(error) = self.sweep(&mut turn).await {
                 break Err(error);
             }
+        };
+        let ended = match ended {
+            Ok(()) => self.land(&mut turn).await,
+            error => error,
         };
         if let Some(link) = turn.link {
             // What was received and not applied goes back to its place in the queue.
@@ -144,6 +155,7 @@ impl Apply {
                 Received::Connected(link) => {
                     // What came by the old connection will come again.
                     run.clear();
+                    self.land(turn).await?;
                     turn.left_undone = false;
                     turn.consuming = link.alone;
                     turn.link = Some(link);
@@ -158,6 +170,8 @@ impl Apply {
                 }
                 Received::Delivered { arrival, tag, suspect: true } => {
                     self.deliver(std::mem::take(&mut run), turn).await?;
+                    // Others must not be in hand with it, or they would be suspects too.
+                    self.land(turn).await?;
                     match self.count_try(*arrival, turn).await? {
                         Some(arrival) => self.deliver(vec![Waiting { arrival, tag }], turn).await?,
                         None => turn.left_undone = true,
@@ -168,26 +182,75 @@ impl Apply {
         self.deliver(run, turn).await
     }
 
-    /// Applies delivered messages and acknowledges them.
+    /// Has delivered messages applied. They are acknowledged once they are committed.
     async fn deliver(&mut self, run: Vec<Waiting>, turn: &mut Turn) -> Result<(), ApplyError> {
         let Some(last) = run.last().map(|waiting| waiting.tag) else { return Ok(()) };
-        let Some(link) = turn.link.as_mut().filter(|_| !turn.left_undone) else { return Ok(()) };
-        turn.consuming = true;
-        let arrivals: Vec<_> = run.into_iter().map(|waiting| waiting.arrival).collect();
-        let Some(committed) = self.apply(arrivals, &link.over, true).await? else {
-            turn.left_undone = true;
+        if turn.link.is_none() || turn.left_undone {
             return Ok(());
-        };
-        turn.sweep |= committed.appeared;
-        if let Err(error) = link.acknowledger.acknowledge_through(last).await {
-            debug!(%error, "the acknowledgement failed; the messages will come again, and do nothing");
-            link.over.cancel();
+        }
+        turn.consuming = true;
+        let arrivals = run.into_iter().map(|waiting| waiting.arrival).collect();
+        let landing = self.pipeline.push(arrivals, last, &self.settings).await;
+        self.settle(landing, turn).await
+    }
+
+    /// Waits for the batch that is being written, if one is.
+    async fn land(&mut self, turn: &mut Turn) -> Result<(), ApplyError> {
+        let landing = self.pipeline.land().await;
+        self.settle(landing, turn).await
+    }
+
+    /// Acknowledges what was committed, and applies what has yet to be.
+    async fn settle(&mut self, landing: Landing<DeliveryTag>, turn: &mut Turn) -> Result<(), ApplyError> {
+        let Landing { written, undone, error } = landing;
+        if let Some((written, last)) = written {
+            let committed = self.note(written, turn.consuming);
+            Self::acknowledge(committed, last, turn).await;
+        }
+        if let Some(error) = error
+            && self.failed(&error) == Remedy::Stop
+        {
+            return Err(error.into());
+        }
+        for (arrivals, last) in undone {
+            let Some(link) = turn.link.as_ref().filter(|_| !turn.left_undone) else { return Ok(()) };
+            let over = link.over.clone();
+            match self.apply(arrivals, &over, true).await? {
+                Some(committed) => Self::acknowledge(committed, last, turn).await,
+                None => turn.left_undone = true,
+            }
         }
         Ok(())
     }
 
+    /// Acknowledges all that was delivered up to `last`, now that it is committed.
+    async fn acknowledge(committed: Committed, last: DeliveryTag, turn: &mut Turn) {
+        turn.sweep |= committed.appeared;
+        let Some(link) = &mut turn.link else { return };
+        if let Err(error) = link.acknowledger.acknowledge_through(last).await {
+            debug!(%error, "the acknowledgement failed; the messages will come again, and do nothing");
+            link.over.cancel();
+        }
+    }
+
+    /// Tells that a batch is committed.
+    fn note(&mut self, written: Written, consuming: bool) -> Committed {
+        let Written { committed, figures, log } = written;
+        self.metrics.messages.committed(&figures, clock::now());
+        self.health.well(Part::Ledger, doing(consuming));
+        self.log.wrote(log);
+        debug!(
+            decided = committed.decided(),
+            repeated = committed.repeated,
+            parked = committed.parked,
+            "a batch is committed"
+        );
+        committed
+    }
+
     /// Offers parked messages whose reason may have gone, a batch at a time so that deliveries come between.
     async fn sweep(&mut self, turn: &mut Turn) -> Result<(), ApplyError> {
+        self.land(turn).await?;
         turn.sweep = false;
         match self.look_for_due(turn).await {
             Ok(()) => {
@@ -272,7 +335,7 @@ impl Apply {
         }
     }
 
-    /// Takes arrivals through the store until they are committed, whatever it takes. `None` if the connection
+    /// Applies arrivals under the ledger's lock until they are committed, whatever it takes. `None` if the connection
     /// that they came by is over or the daemon stops: then they will come again. `None` too if the ledger goes
     /// by other settings and this daemon is not the one that sets them.
     async fn apply(
@@ -287,13 +350,10 @@ impl Apply {
         let mut parts = vec![arrivals];
         while let Some(part) = parts.pop() {
             self.heartbeat.beat();
-            match batch::apply(&self.store, &mut self.cache, &part, &self.settings).await {
-                Ok(Attempt::Committed { committed, figures, log }) => {
-                    self.metrics.messages.committed(&figures, clock::now());
-                    self.health.well(Part::Ledger, doing(consuming));
+            match self.pipeline.apply(&part, &self.settings).await {
+                Ok(Attempt::Committed(written)) => {
                     backoff.reset();
-                    self.log.wrote(log);
-                    total.add(&committed);
+                    total.add(&self.note(written, consuming));
                 }
                 Ok(Attempt::SettingsDiffer) if !consuming => return Ok(None),
                 Ok(Attempt::SettingsDiffer) => {
@@ -320,12 +380,6 @@ impl Apply {
                 },
             }
         }
-        debug!(
-            decided = total.decided(),
-            repeated = total.repeated,
-            parked = total.parked,
-            "a batch is committed"
-        );
         Ok(Some(total))
     }
 

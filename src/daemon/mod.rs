@@ -1,5 +1,6 @@
 //! The life of the process. The way of a message: [`intake`] receives and decodes, [`apply`] takes what has
-//! arrived by then as one batch through the store and acknowledges it, [`relay`] publishes what the batch
+//! arrived by then as one batch through the store, deciding it while the one before is written, and acknowledges it
+//! once it is committed, [`relay`] publishes what the batch
 //! wrote. Each is a loop of its own; a server that is away stops only the loops that need it. Beside them,
 //! [`retention`] removes what is old.
 

@@ -19,6 +19,7 @@ use super::supervise::{Loops, supervise};
 use super::tail::tail;
 use super::{backoff::Backoff, signals};
 use crate::access::Tokens;
+use crate::batch::Pipeline;
 use crate::batch::settings::OrderDiffers;
 use crate::broker::BrokerSettings;
 use crate::clock::Zone;
@@ -26,7 +27,7 @@ use crate::config::Config;
 use crate::ledger::settings::{Order, Settings};
 use crate::logging::LogHandle;
 use crate::report::ReportError;
-use crate::store::{Cache, Remedy, Store};
+use crate::store::{Remedy, Store};
 use crate::vitals::metrics::Server;
 use crate::vitals::{Doing, Part, Vitals};
 
@@ -140,7 +141,7 @@ impl Work {
             stop: relay_stop.clone(),
         };
         let apply = Apply {
-            cache: Cache::default(),
+            pipeline: Pipeline::new(store.clone()),
             store: store.clone(),
             settings,
             messages_max: config.batch.messages_max.into(),

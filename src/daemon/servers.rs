@@ -32,8 +32,8 @@ impl Config {
                 Topology::Declare => broker::Topology::Declare,
                 Topology::Check => broker::Topology::Check,
             },
-            // Two maximal batches: one commits while the next gathers.
-            prefetch: self.batch.messages_max.saturating_mul(2),
+            // Three maximal batches: one is written while another is decided, and the next gathers.
+            prefetch: self.batch.messages_max.saturating_mul(3),
         })
     }
 }

@@ -46,6 +46,15 @@ impl Inbox {
         self.known.contains_key(key)
     }
 
+    /// Adds what `other` knows of `keys`.
+    pub fn learn(&mut self, keys: &[MessageKey], other: &Inbox) {
+        for key in keys {
+            if let Some(known) = other.known.get(key) {
+                self.known.insert(key.clone(), *known);
+            }
+        }
+    }
+
     /// Says what a message is, and remembers it. An offer was read before the ledger was locked, and another
     /// try, or another daemon, may have been quicker: only what is still parked is decided.
     pub fn admit(&mut self, key: &MessageKey, fingerprint: Fingerprint, is_offer: bool) -> Admission {

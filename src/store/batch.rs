@@ -185,7 +185,8 @@ impl Batch {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let after = self.ledger.after(&changes.ledger, now);
-        save::batch(&mut self.transaction, &self.ledger, &after, received, changes, &[]).await?;
+        let prepared = save::prepare(&self.ledger, &after, received, changes, &[]);
+        prepared.execute(&mut self.transaction).await?;
         self.ledger = after;
         Ok(())
     }

@@ -15,7 +15,7 @@ use crate::ledger::map::Map;
 use crate::ledger::project::Project;
 
 /// So many of each kind are kept at least, twice as many at most. A project takes about 1 KiB.
-const GENERATION: usize = 2_048;
+pub(super) const KEPT_MIN: usize = 2_048;
 
 /// Accounts, organizations and projects as they are at one version of the ledger.
 #[derive(Debug, Default)]
@@ -92,7 +92,7 @@ impl<K: Clone + Eq + Hash + Ord, V> Recent<K, V> {
         for (key, value) in rows {
             self.old.remove(&key);
             self.young.insert(key, value);
-            if self.young.len() >= GENERATION {
+            if self.young.len() >= KEPT_MIN {
                 self.old = std::mem::take(&mut self.young);
             }
         }
@@ -128,13 +128,13 @@ mod tests {
 
     #[test]
     fn a_value_of_the_generation_before_is_replaced_and_one_that_nobody_asks_for_is_dropped() {
-        let generation = i32::try_from(GENERATION).unwrap();
+        let generation = i32::try_from(KEPT_MIN).unwrap();
         let mut recent = Recent::default();
         recent.keep((0..generation).map(|key| (key, "first")));
         recent.keep([(0, "again")].into_iter());
         recent.keep((generation..2 * generation).map(|key| (key, "later")));
         assert_eq!(shelved(&mut recent, &[0, 1]), (vec![(0, "again")], vec![1]));
-        assert!(recent.young.len() + recent.old.len() <= 2 * GENERATION);
+        assert!(recent.young.len() + recent.old.len() <= 2 * KEPT_MIN);
     }
 
     #[test]

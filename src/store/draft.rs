@@ -1,25 +1,61 @@
-//! A batch without the ledger's lock: a few messages, decided on what is known already, and written in one round
-//! trip if the ledger still is as it was when they were decided.
+//! A batch without the ledger's lock: decided on what is known already, and written if the ledger still is as it was
+//! when that was known. It may be decided while the batch before it is written.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection as _, Postgres};
 
 use super::batch::{LedgerRow, Received};
-use super::cache::Cache;
-use super::{Store, StoreError, load, save};
+use super::cache::{self, Cache};
+use super::inbox::{self, Discarded};
+use super::load::{self, Terms};
+use super::save::{self, Prepared};
+use super::{Store, StoreError};
+use crate::ledger::account::Chain;
 use crate::ledger::books::{Books, Changes, Decision, LogRecord, Shelf, Stop};
-use crate::ledger::ids::MessageKey;
+use crate::ledger::ids::{AccountId, MessageKey};
+use crate::ledger::inbox::Inbox;
 use crate::ledger::input::Input;
 use crate::ledger::moment::Timestamp;
 use crate::ledger::settings::Settings;
 
-/// A batch that expects nobody else to change the books meanwhile. Whatever it can't be sure of ends it with
-/// [`StoreError::Overtaken`]; it is to be done under the lock then, as a [`super::Batch`].
+/// A batch that expects nobody else to change the books meanwhile. Where that is wrong, nothing is written; it is to
+/// be done under the lock then, as a [`super::Batch`].
 pub struct Draft {
     connection: PoolConnection<Postgres>,
     ledger: LedgerRow,
+}
+
+/// What a batch that is being written changes, beside the rows that are in the cache as they will be. Nobody may read
+/// it before.
+#[derive(Debug)]
+pub struct Underway {
+    /// Accounts whose queues and grants it may change.
+    owners: HashSet<AccountId>,
+}
+
+impl Underway {
+    /// `None` where others can't do without what it changes.
+    fn of(before: &LedgerRow, changes: &Changes) -> Option<Self> {
+        // What doesn't fit into the cache would be read.
+        let rows = [changes.accounts.len(), changes.organizations.len(), changes.projects.len()];
+        let fits = rows.into_iter().all(|count| count <= cache::KEPT_MIN);
+        let same_terms =
+            changes.price_lists.is_empty() && changes.ledger.settings_number == before.settings_number;
+        if !fits || !same_terms {
+            return None;
+        }
+        let accounts = changes.accounts.iter().map(|account| &account.id);
+        let chains = changes.projects.iter().flat_map(|project| &project.chain).flat_map(Chain::iter);
+        let grants = changes.grants.iter().map(|grant| &grant.account_id);
+        Some(Self { owners: accounts.chain(chains).chain(grants).cloned().collect() })
+    }
+
+    fn changes(&self, terms: &Terms) -> bool {
+        terms.granted.iter().chain(&terms.queues).any(|account| self.owners.contains(account))
+    }
 }
 
 impl Store {
@@ -41,49 +77,101 @@ impl Draft {
         self.ledger.last_at
     }
 
-    /// Loads of what `inputs` touch what `cache` doesn't have, and lets the core decide them in order.
+    /// What the inbox knows of `keys`, and which messages with these keys a person discarded; but for what the batch
+    /// knows that is being written.
+    pub async fn inbox(&mut self, keys: &[MessageKey]) -> Result<(Inbox, Discarded), StoreError> {
+        inbox::known(&mut self.connection, keys).await
+    }
+
+    /// Loads of what `inputs` touch what `cache` doesn't have, and lets the core decide them in order. `None` if that
+    /// takes what can't be read beside the batch `before` it, which is being written, or not without the lock.
     pub async fn decide(
         &mut self,
         cache: &mut Cache,
         inputs: &[Input],
         settings: &Arc<Settings>,
-    ) -> Result<(Vec<Decision>, Box<Changes>), StoreError> {
+        before: Option<&Underway>,
+    ) -> Result<Option<(Vec<Decision>, Box<Changes>)>, StoreError> {
         let mut shelf = Shelf::default();
-        let has_asked =
-            load::preload(&mut self.connection, inputs, self.ledger.last_at, &mut shelf, cache).await?;
-        // What was read since is all true at one version only if that still is the version.
-        if has_asked && load::version(&mut self.connection).await? != self.ledger.version {
-            return Err(StoreError::Overtaken);
-        }
-        let mut books = Books::open(&shelf, self.ledger.state(settings));
-        let decided: Result<Vec<_>, Stop> = inputs.iter().map(|input| books.apply(input)).collect();
-        let changes = Box::new(books.close());
+        let is_loaded = self.load(&mut shelf, cache, inputs, before).await;
+        let decided = is_loaded.map(|is_loaded| {
+            let mut books = Books::open(&shelf, self.ledger.state(settings));
+            let decided: Result<Vec<_>, Stop> = match is_loaded {
+                true => inputs.iter().map(|input| books.apply(input)).collect(),
+                false => return None,
+            };
+            Some((decided.ok()?, Box::new(books.close())))
+        });
+        // It was taken from there.
         cache.keep(shelf);
-        match decided {
-            Ok(decisions) => Ok((decisions, changes)),
-            Err(Stop::Need(_) | Stop::Refused(_)) => Err(StoreError::Overtaken),
-        }
+        decided
     }
 
-    /// Writes what was received and what it changed, and has `cache` follow. Gives what was written to the log. `unseen` are the keys that were
-    /// expected to be new, and `now` is the time of the last input.
-    pub async fn save_into(
-        mut self,
+    /// Says whether it could.
+    async fn load(
+        &mut self,
+        shelf: &mut Shelf,
+        cache: &mut Cache,
+        inputs: &[Input],
+        before: Option<&Underway>,
+    ) -> Result<bool, StoreError> {
+        let named = load::preload_named(&mut self.connection, inputs, shelf, cache).await?;
+        let terms = named.terms(shelf);
+        if before.is_some_and(|underway| underway.changes(&terms)) {
+            return Ok(false);
+        }
+        if !named.has_asked && terms.is_empty() {
+            return Ok(true);
+        }
+        load::load_terms(&mut self.connection, terms, self.ledger.last_at, shelf).await?;
+        // What was read is all true at one version only if that still is the version. The batch before may have made
+        // it meanwhile, or not yet: what it changes was not read.
+        let found = load::version(&mut self.connection).await?;
+        let expected = self.ledger.version;
+        Ok(found == expected || before.is_some() && found == expected - 1)
+    }
+
+    /// Makes up what was received and what it changed, and has `cache` follow as if that were written. `unseen` are the
+    /// keys that are expected to be new and were not looked for, and `now` is the time of the last input.
+    pub fn prepare(
+        self,
         cache: &mut Cache,
         unseen: &[MessageKey],
-        received: &Received,
+        received: Arc<Received>,
         changes: Changes,
         now: Timestamp,
-    ) -> Result<Vec<LogRecord>, StoreError> {
-        let before = self.ledger;
+    ) -> (Writing, Vec<LogRecord>) {
+        let Self { connection, ledger: before } = self;
         let after = before.after(&changes.ledger, now);
-        if save::takes_more_than_one(&before, received, &changes) {
+        let underway = Underway::of(&before, &changes);
+        let prepared = save::prepare(&before, &after, received, &changes, unseen);
+        (Writing { connection, prepared, underway }, cache.follow(changes, after))
+    }
+}
+
+/// What was decided without the lock, to be written.
+pub struct Writing {
+    connection: PoolConnection<Postgres>,
+    prepared: Prepared<Arc<Received>>,
+    underway: Option<Underway>,
+}
+
+impl Writing {
+    /// What it changes that others must not read before it is written.
+    pub fn take_underway(&mut self) -> Option<Underway> {
+        self.underway.take()
+    }
+
+    /// Writes it and commits that, where the ledger is as it was expected to be; else that is
+    /// [`StoreError::Overtaken`]. Whatever it is, an error ends what the cache knows.
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        if self.prepared.takes_more_than_one() {
             let mut transaction = self.connection.begin().await?;
-            save::batch(&mut transaction, &before, &after, received, &changes, unseen).await?;
+            self.prepared.execute(&mut transaction).await?;
             transaction.commit().await?;
+            Ok(())
         } else {
-            save::batch(&mut self.connection, &before, &after, received, &changes, unseen).await?;
+            self.prepared.execute(&mut self.connection).await
         }
-        Ok(cache.follow(changes, after))
     }
 }

@@ -113,7 +113,8 @@ pub(super) async fn known(
     }
     let sources: Vec<_> = keys.iter().map(|key| key.source.to_string()).collect();
     let ids: Vec<_> = keys.iter().map(|key| key.id.to_string()).collect();
-    // `offset 0` keeps the look-ups by key: joined, stale statistics could have all rows read for each batch.
+    // `offset 0` keeps the look-ups by key: joined, stale statistics could have all rows read for each batch. Most
+    // ledgers have nothing discarded, which is asked once.
     let rows = sqlx::query!(
         r#"with asked as materialized (select unnest($1::text[]) as source, unnest($2::text[]) as id)
            select asked.source as "source!", asked.id as "id!", fingerprint as "hash!",
@@ -128,7 +129,8 @@ pub(super) async fn known(
             cross join lateral (
                   select content_hash from parked
                    where source = asked.source and message_id = asked.id
-                     and done_outcome = 'discarded' offset 0) parked"#,
+                     and done_outcome = 'discarded' offset 0) parked
+            where exists (select from parked where done_outcome = 'discarded')"#,
         &sources,
         &ids,
     )

@@ -2,6 +2,7 @@
 //!
 //! Lock order: whoever writes the books locks the ledger's row before anything else, so these transactions come one
 //! after the other: [`Store::begin`] before anything is read, a [`Draft`] with the statement that writes it all.
+//! One process has one pipeline of drafts, each of which is sent when the one before is committed.
 //! The relay's row and retention's are locked by nobody who holds that one.
 //!
 //! No database work is ever cancelled half-way (a cancelled `begin` could return a connection with an open
@@ -41,7 +42,7 @@ use std::time::Duration;
 pub use batch::{Batch, Decided, Received};
 pub use cache::Cache;
 pub use comparison::Comparison;
-pub use draft::Draft;
+pub use draft::{Draft, Underway, Writing};
 pub use error::{Remedy, StoreError};
 pub use events::{LogFilter, Span};
 pub use history::{AccountStretch, ProjectStanding, Stretch, WriterFate};

@@ -385,6 +385,8 @@ impl Desk {
 
     /// Says of those of these that nothing was done about yet that they are to have no effect.
     pub async fn discard(&mut self, ids: &[i64], actor: &str, note: &str) -> Result<(), StoreError> {
+        // Whoever decides by what was discarded before is to hear of it.
+        sqlx::query!("update ledger set version = version + 1").execute(&mut *self.transaction).await?;
         sqlx::query!(
             "update parked
                 set due = false, offers = 0, done_at = now(), done_outcome = 'discarded', discarded_at = now(),

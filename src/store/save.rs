@@ -1,5 +1,7 @@
 //! Writing what a batch received and changed: the books and the inbox in one statement.
 
+use std::ops::Deref;
+
 use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::types::Json;
@@ -18,52 +20,81 @@ use crate::ledger::ids::{AccountId, MessageKey, OrganizationId, ProjectId};
 use crate::ledger::input::AssetRecord;
 use crate::ledger::moment::{Micros, Timestamp};
 use crate::ledger::notice::Notice;
+use crate::ledger::outcome::WaitsFor;
 use crate::ledger::price::PriceList;
 use crate::ledger::project::Project;
 use crate::ledger::settings::Settings;
 
-/// Writes what a batch received and what it changed: the ledger's row is `before` and becomes `after`. Where another
-/// transaction changed it meanwhile, or one of the messages that were expected to be `unseen` was decided or
-/// discarded before, nothing at all is written and that is [`StoreError::Overtaken`].
-pub(super) async fn batch(
-    connection: &mut PgConnection,
+/// What a batch received and what it changed, made up to be written.
+pub(super) struct Prepared<R> {
+    writes: Writes,
+    received: R,
+    settings_changed: bool,
+    appeared: Vec<WaitsFor>,
+    now: Timestamp,
+}
+
+/// Makes it up: the ledger's row is `before` and becomes `after`, and `unseen` are messages that are expected to be new.
+pub(super) fn prepare<R: Deref<Target = Received>>(
     before: &LedgerRow,
     after: &LedgerRow,
-    received: &Received,
+    received: R,
     changes: &Changes,
     unseen: &[MessageKey],
-) -> Result<(), StoreError> {
+) -> Prepared<R> {
     let own: Vec<_> = changes.own.iter().map(|(input, decision)| InboxRow::of_own(input, decision)).collect();
     let mut writes = ledger(before, after, unseen);
     inbox::insert(&mut writes, &own.iter().chain(&received.first).collect::<Vec<_>>(), &received.repeated);
     books(&mut writes, changes);
-    if !writes.execute(connection).await? {
-        return Err(StoreError::Overtaken);
+    Prepared {
+        writes,
+        received,
+        settings_changed: after.settings_number != before.settings_number,
+        appeared: changes.appeared.clone(),
+        now: after.last_at,
     }
-    if after.settings_number != before.settings_number {
-        check_all_for_staleness(connection).await?;
-    }
-    parked(connection, received, changes, after.last_at).await
 }
 
-/// Whether [`batch`] takes more than one statement, and so a transaction.
-pub(super) fn takes_more_than_one(before: &LedgerRow, received: &Received, changes: &Changes) -> bool {
-    let Received { first: _, repeated: _, came_again, parcels, offered, decided_before, no_longer_suspect } =
-        received;
-    changes.ledger.settings_number != before.settings_number
-        || !(came_again.is_empty()
-            && parcels.is_empty()
-            && offered.is_empty()
-            && decided_before.is_empty()
-            && no_longer_suspect.is_empty()
-            && changes.appeared.is_empty())
+impl<R: Deref<Target = Received>> Prepared<R> {
+    /// Whether it takes more than one statement, and so a transaction.
+    pub(super) fn takes_more_than_one(&self) -> bool {
+        let Received {
+            first: _,
+            repeated: _,
+            came_again,
+            parcels,
+            offered,
+            decided_before,
+            no_longer_suspect,
+        } = &*self.received;
+        self.settings_changed
+            || !(came_again.is_empty()
+                && parcels.is_empty()
+                && offered.is_empty()
+                && decided_before.is_empty()
+                && no_longer_suspect.is_empty()
+                && self.appeared.is_empty())
+    }
+
+    /// Writes it. Where another transaction changed the ledger's row meanwhile, or one of the messages that were
+    /// expected to be new was decided or discarded before, nothing at all is written and that is
+    /// [`StoreError::Overtaken`].
+    pub(super) async fn execute(self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        if !self.writes.execute(connection).await? {
+            return Err(StoreError::Overtaken);
+        }
+        if self.settings_changed {
+            check_all_for_staleness(connection).await?;
+        }
+        parked(connection, &self.received, &self.appeared, self.now).await
+    }
 }
 
 /// What becomes of parked messages: one after the other, since the same may be parked, come again and be due.
 async fn parked(
     connection: &mut PgConnection,
     received: &Received,
-    changes: &Changes,
+    appeared: &[WaitsFor],
     now: Timestamp,
 ) -> Result<(), StoreError> {
     parked::insert(connection, &received.parcels).await?;
@@ -78,7 +109,7 @@ async fn parked(
     for content_hash in &received.no_longer_suspect {
         parked::clear_tries(connection, content_hash).await?;
     }
-    parked::mark_due(connection, &changes.appeared).await
+    parked::mark_due(connection, appeared).await
 }
 
 /// Begins with the ledger's own row, which is the guard of all others.

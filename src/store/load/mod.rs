@@ -24,28 +24,37 @@ use crate::ledger::project::Project;
 const QUEUE_PAGE: usize = 32;
 
 /// Loads what `inputs` will most likely need and `cache` doesn't have, in a few round trips for all of them together.
-/// Says whether there was anything to ask for.
 pub(super) async fn preload(
     connection: &mut PgConnection,
     inputs: &[Input],
     last_at: Timestamp,
     shelf: &mut Shelf,
     cache: &mut Cache,
-) -> Result<bool, StoreError> {
-    let mut asked = false;
+) -> Result<(), StoreError> {
+    let named = preload_named(connection, inputs, shelf, cache).await?;
+    load_terms(connection, named.terms(shelf), last_at, shelf).await
+}
+
+/// Loads of what `inputs` name, and of what that belongs to, what `cache` doesn't have.
+pub(super) async fn preload_named(
+    connection: &mut PgConnection,
+    inputs: &[Input],
+    shelf: &mut Shelf,
+    cache: &mut Cache,
+) -> Result<Named, StoreError> {
     let mut named = Named::default();
     for input in inputs {
         named.add(&input.fact);
     }
     let missing = cache.projects.shelve(&named.projects, &mut shelf.projects);
-    asked |= !missing.is_empty();
+    named.has_asked |= !missing.is_empty();
     load_projects(connection, &missing, shelf).await?;
     for project in shelf.projects.values().flatten() {
         named.accounts.extend(project.account.get().clone());
         named.accounts.extend(project.chain.iter().flat_map(|chain| chain.iter().cloned()));
     }
     let missing = cache.accounts.shelve(&named.accounts, &mut shelf.accounts);
-    asked |= !missing.is_empty();
+    named.has_asked |= !missing.is_empty();
     load_accounts(connection, &missing, shelf).await?;
     for account in shelf.accounts.values().flatten() {
         named.organizations.extend(account.organization().cloned());
@@ -53,35 +62,58 @@ pub(super) async fn preload(
     let pools = named.organizations.iter().map(AccountId::pool_of);
     let pools: BTreeSet<_> = pools.filter(|pool| !shelf.accounts.contains_key(pool)).collect();
     let missing = cache.accounts.shelve(&pools, &mut shelf.accounts);
-    asked |= !missing.is_empty();
+    named.has_asked |= !missing.is_empty();
     load_accounts(connection, &missing, shelf).await?;
     let missing = cache.organizations.shelve(&named.organizations, &mut shelf.organizations);
-    asked |= !missing.is_empty();
+    named.has_asked |= !missing.is_empty();
     load_organizations(connection, &missing, shelf).await?;
-    if named.needs_prices {
-        asked = true;
-        let own = named.organizations.iter().cloned().map(Some);
-        let owners: Vec<_> = own.chain(std::iter::once(None)).collect();
-        load_price_lists(connection, &owners, last_at, shelf).await?;
-    }
-    Ok(load_of_accounts(connection, shelf).await? || asked)
+    Ok(named)
 }
 
-/// Loads what is drawn on and what is placed as credits of the accounts on the shelf move: their open grants, and
-/// the heads of their queues. Says whether there are any.
-async fn load_of_accounts(connection: &mut PgConnection, shelf: &mut Shelf) -> Result<bool, StoreError> {
-    let accounts = || shelf.accounts.values().flatten();
-    let has_grants =
-        |account: &&Account| account.tallies.open_grants > 0 && !shelf.grants.contains_key(&account.id);
-    let granted: Vec<_> = accounts().filter(has_grants).map(|account| account.id.clone()).collect();
-    let has_queue = |account: &&Account| {
-        let waits = account.queued.projects > 0 && account.chain().pool.is_none();
-        waits && !shelf.queues.contains_key(&account.id)
-    };
-    let queues: Vec<_> = accounts().filter(has_queue).map(|account| account.id.clone()).collect();
-    load_grants(connection, &granted, shelf).await?;
-    load_queues(connection, &queues, QUEUE_PAGE, shelf).await?;
-    Ok(!granted.is_empty() || !queues.is_empty())
+/// What is drawn on, who is placed, and by which prices, as credits of the accounts on the shelf move.
+pub(super) struct Terms {
+    /// Accounts with open grants.
+    pub(super) granted: Vec<AccountId>,
+    /// Accounts at which projects wait.
+    pub(super) queues: Vec<AccountId>,
+    /// Whose price lists; the default one is nobody's.
+    price_lists: Vec<Option<OrganizationId>>,
+}
+
+impl Terms {
+    fn of_accounts(shelf: &Shelf) -> Self {
+        let accounts = || shelf.accounts.values().flatten();
+        let has_grants =
+            |account: &&Account| account.tallies.open_grants > 0 && !shelf.grants.contains_key(&account.id);
+        let has_queue = |account: &&Account| {
+            let waits = account.queued.projects > 0 && account.chain().pool.is_none();
+            waits && !shelf.queues.contains_key(&account.id)
+        };
+        Self {
+            granted: accounts().filter(has_grants).map(|account| account.id.clone()).collect(),
+            queues: accounts().filter(has_queue).map(|account| account.id.clone()).collect(),
+            price_lists: Vec::new(),
+        }
+    }
+
+    /// Whether there are any.
+    pub(super) fn is_empty(&self) -> bool {
+        self.granted.is_empty() && self.queues.is_empty() && self.price_lists.is_empty()
+    }
+}
+
+/// Loads them.
+pub(super) async fn load_terms(
+    connection: &mut PgConnection,
+    terms: Terms,
+    last_at: Timestamp,
+    shelf: &mut Shelf,
+) -> Result<(), StoreError> {
+    if !terms.price_lists.is_empty() {
+        load_price_lists(connection, &terms.price_lists, last_at, shelf).await?;
+    }
+    load_grants(connection, &terms.granted, shelf).await?;
+    load_queues(connection, &terms.queues, QUEUE_PAGE, shelf).await
 }
 
 /// The ledger's version as it is now.
@@ -145,15 +177,27 @@ pub(super) async fn meet(
 
 /// The ids that a batch's messages name.
 #[derive(Default)]
-struct Named {
+pub(super) struct Named {
     projects: BTreeSet<ProjectId>,
     accounts: BTreeSet<AccountId>,
     organizations: BTreeSet<OrganizationId>,
     /// Whether any names something that a price list prices.
     needs_prices: bool,
+    /// Whether the server was asked for any of it.
+    pub(super) has_asked: bool,
 }
 
 impl Named {
+    /// What is to be loaded besides, now that all that is named is on the shelf.
+    pub(super) fn terms(&self, shelf: &Shelf) -> Terms {
+        let own = self.organizations.iter().cloned().map(Some);
+        let price_lists = match self.needs_prices {
+            true => own.chain(std::iter::once(None)).collect(),
+            false => Vec::new(),
+        };
+        Terms { price_lists, ..Terms::of_accounts(shelf) }
+    }
+
     fn add(&mut self, fact: &Fact) {
         match fact {
             Fact::Project(fact) => {

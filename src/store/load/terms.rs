@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::super::StoreError;
 use super::super::rows::{GrantRecord, PriceListRecord, Table};
-use super::{load_accounts, load_of_accounts, load_organizations, load_projects, texts};
+use super::{Terms, load_accounts, load_organizations, load_projects, load_terms, texts};
 use crate::ledger::books::Shelf;
 use crate::ledger::grant::Grant;
 use crate::ledger::ids::{AccountId, OrganizationId, ProjectId};
@@ -118,8 +118,7 @@ pub(super) async fn load_unpriced(
         organizations.into_iter().map(Some).filter(|owner| !shelf.price_lists.contains_key(owner)).collect();
     load_price_lists(connection, &owners, last_at, shelf).await?;
     shelf.unpriced = Some(unpriced);
-    load_of_accounts(connection, shelf).await?;
-    Ok(())
+    load_terms(connection, Terms::of_accounts(shelf), last_at, shelf).await
 }
 
 /// Loads the projects whose holds are stale.

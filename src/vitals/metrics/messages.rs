@@ -80,11 +80,11 @@ pub struct MessageFate {
 pub struct BatchFigures {
     /// Its messages.
     pub messages: Vec<MessageFate>,
-    /// How long it waited for a connection and the ledger's lock.
+    /// How long it waited for a connection and the ledger's lock; nothing, where it was decided without that.
     pub locking: Duration,
-    /// How long was loaded, decided and saved.
+    /// How long was loaded and decided; under the lock, written too.
     pub applying: Duration,
-    /// How long the commit took. A few messages are saved and committed in one step, which is all of it here.
+    /// How long it took to be written and committed; under the lock, to be committed.
     pub committing: Duration,
 }
 
@@ -159,17 +159,17 @@ impl MessageMetrics {
         let lock = registrar.histogram(
             "creditd_batch_lock_seconds",
             &SHORT_S,
-            "How long a batch waited for a connection and for the ledger's lock.",
+            "How long a batch waited for a connection and for the ledger's lock; nothing, where it was decided without that.",
         );
         let apply = registrar.histogram(
             "creditd_batch_apply_seconds",
             &SHORT_S,
-            "How long a batch took to be loaded, decided and saved.",
+            "How long a batch took to be loaded and decided; under the ledger's lock, to be written too.",
         );
         let commit = registrar.histogram(
             "creditd_batch_commit_seconds",
             &SHORT_S,
-            "How long a batch's commit took; of a few messages, their saving too, which is one step with it.",
+            "How long a batch took to be written and committed; under the ledger's lock, to be committed.",
         );
         let failures = registrar.counters(
             "creditd_batch_failures_total",

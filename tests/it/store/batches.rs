@@ -103,8 +103,10 @@ fn books_after(messages: &[Message], messages_max: &str) -> (Value, i64) {
     (books, version(&world) - before)
 }
 
+/// Behind the first, batches are decided while the one before is written: those of a few messages expect these to be
+/// new, and larger ones ask. All that fits into the first is decided under the ledger's lock.
 #[test]
-fn one_message_a_batch_and_five_hundred_write_the_same_books() {
+fn batches_of_any_size_write_the_same_books() {
     let mut rng = Rng::with_seed(SEED);
     let mut messages = accounts();
     for number in 0..MESSAGES {
@@ -116,19 +118,50 @@ fn one_message_a_batch_and_five_hundred_write_the_same_books() {
         }
     }
     let (one_by_one, many_batches) = books_after(&messages, "1");
-    let (together, few_batches) = books_after(&messages, "500");
-    for part in ["last", "inbox", "projects", "accounts", "notices", "entries"] {
-        let (alone, batched) = (&one_by_one[part], &together[part]);
-        for (row, (alone, batched)) in
-            alone.as_array().unwrap().iter().zip(batched.as_array().unwrap()).enumerate()
-        {
-            assert_eq!(alone, batched, "{part}, row {row}");
-        }
-        assert_eq!(alone.as_array().unwrap().len(), batched.as_array().unwrap().len(), "{part}");
-    }
     assert_eq!(many_batches, i64::try_from(messages.len()).unwrap(), "one by one");
-    assert!(few_batches < many_batches / 10, "{few_batches} batches of many");
     assert_happened(&one_by_one);
+    let (together, few_batches) = books_after(&messages, "500");
+    assert!(few_batches < many_batches / 10, "{few_batches} batches of many");
+    assert_same(&one_by_one, &together, "500");
+    for messages_max in ["4", "20"] {
+        assert_same(&one_by_one, &books_after(&messages, messages_max).0, messages_max);
+    }
+}
+
+fn assert_same(one_by_one: &Value, batched: &Value, messages_max: &str) {
+    for part in ["last", "inbox", "projects", "accounts", "notices", "entries"] {
+        let rows = |books: &Value| books[part].as_array().unwrap().clone();
+        let (alone, batched) = (rows(one_by_one), rows(batched));
+        for (row, (alone, batched)) in alone.iter().zip(&batched).enumerate() {
+            assert_eq!(alone, batched, "{part}, row {row}, batches of {messages_max}");
+        }
+        assert_eq!(alone.len(), batched.len(), "{part}, batches of {messages_max}");
+    }
+}
+
+#[test]
+fn commands_in_the_middle_of_a_flood_are_neither_lost_nor_kept_waiting() {
+    let mut world = World::new();
+    world.set("CREDITD__BATCH__MESSAGES_MAX", "20");
+    world.declare();
+    let mut messages = vec![Message::account("account", "studio", 1, json!({ "capacity": 1_000 }))];
+    let brief = |number: i64| {
+        Message::project(&format!("m{number}"), &format!("p{}", number % 30), "studio", number, "started", 1)
+    };
+    messages.extend((1..=3_000).map(brief));
+    world.publish(&messages);
+    let daemon = world.daemon();
+    world.wait_for_messages(&["m1"]);
+    for _ in 0..10 {
+        world.text(&["credits", "grant", "studio", "7", "--reason", "beside", "--actor", "ops"]);
+    }
+    let meanwhile = world.number("select count(*) from creditd.inbox");
+    world.wait_for_messages(&["m3000"]);
+    assert_eq!(world.balance("studio"), Some((1_070, 30, 0, 1_040)));
+    assert!(meanwhile < 3_000, "all was applied before the last command was");
+    world.wait_until_published();
+    assert!(daemon.stop().success());
+    world.assert_verified();
 }
 
 #[test]

@@ -48,3 +48,17 @@ fn what_another_process_books_between_two_messages_is_not_overwritten() {
     assert!(daemon.stop().success());
     world.assert_verified();
 }
+
+/// Whoever decided that it is no discarded message is to find the ledger changed.
+#[test]
+fn a_discard_changes_the_ledger_for_whoever_is_deciding() {
+    let world = World::new();
+    let daemon = world.daemon();
+    world.publish(&[Message::raw("project.amended", "no message")]);
+    wait_until("it is parked", || world.parked().len() == 1);
+    let version = || world.number("select version from creditd.ledger");
+    let before = version();
+    world.text(&["parked", "discard", "1", "--actor", "ops", "--note", "noise"]);
+    assert!(version() > before);
+    assert!(daemon.stop().success());
+}

@@ -36,7 +36,7 @@ fn every_message_of_a_batch_is_counted_once_by_its_type_and_what_became_of_it() 
         Content::Decoded(message, fingerprint) => (message.cause.key.clone(), *fingerprint),
         other => panic!("{other:?}"),
     };
-    let inbox = Inbox::of([(key, Known { fingerprint, parked: false })]);
+    let mut inbox = Inbox::of([(key, Known { fingerprint, parked: false })]);
     let no_longer_due = Arrival { parked_id: Some(7), ..grant("offered", 1) };
     let arrivals = [
         grant("new", 1),
@@ -49,7 +49,8 @@ fn every_message_of_a_batch_is_counted_once_by_its_type_and_what_became_of_it() 
         no_longer_due,
     ];
     let (mut received, mut settled) = (Received::default(), Vec::new());
-    let steps = admit(&arrivals, inbox, &HashSet::new(), &HashSet::new(), &mut received, &mut settled);
+    let (due, discarded) = (HashSet::new(), HashSet::new());
+    let steps = admit(&arrivals, &mut inbox, &due, &discarded, &mut received, &mut settled);
 
     let told: Vec<_> = settled.iter().map(|fate| (fate.message_type, fate.outcome)).collect();
     let granted = MessageType::of(Some("credits.granted.v1"));
@@ -69,16 +70,15 @@ fn every_message_of_a_batch_is_counted_once_by_its_type_and_what_became_of_it() 
 
 #[test]
 fn the_age_of_a_message_counts_where_it_was_applied_as_it_came() {
-    let [mut came, mut offered] = [grant("1", 1), grant("2", 1)];
+    let [came, mut offered] = [grant("1", 1), grant("2", 1)];
     offered.parked_id = Some(7);
-    let fate_of = |arrival: &mut Arrival, outcome: &Outcome| {
-        let Content::Decoded(message, _) = &arrival.content else { panic!("{arrival:?}") };
-        Step { arrival, message, first: None }.fate(outcome)
+    let fate_of = |arrival: &Arrival, outcome: &Outcome| {
+        Step { place: 0, first: None }.fate(std::slice::from_ref(arrival), outcome)
     };
     let parking = Parking { reason: ParkReason::AccountUnknown, detail: String::new(), waits_for: None };
     let noon = Timestamp::parse("2026-03-01T12:00:00Z").ok();
-    let applied = fate_of(&mut came, &Outcome::Applied);
+    let applied = fate_of(&came, &Outcome::Applied);
     assert_eq!((applied.outcome, applied.happened_at), (MessageOutcome::Applied, noon));
-    assert_eq!(fate_of(&mut came, &Outcome::Parked(parking)).happened_at, None);
-    assert_eq!(fate_of(&mut offered, &Outcome::Applied).happened_at, None);
+    assert_eq!(fate_of(&came, &Outcome::Parked(parking)).happened_at, None);
+    assert_eq!(fate_of(&offered, &Outcome::Applied).happened_at, None);
 }
