@@ -16,7 +16,7 @@ use super::{Arrival, Attempt, Committed, Written, keys};
 use crate::ledger::books::LogRecord;
 use crate::ledger::inbox::Inbox;
 use crate::ledger::settings::Settings;
-use crate::store::{Cache, Discarded, Store, StoreError, Underway, Writing};
+use crate::store::{Cache, Discarded, Store, StoreError, Underway, Undo, Writing};
 use crate::vitals::metrics::{BatchFigures, MessageFate};
 
 /// So few arrivals are not held against the inbox before they are decided: that they are new is looked at as they are
@@ -52,6 +52,7 @@ impl<T> Landing<T> {
 struct Drafted {
     arrivals: Vec<Arrival>,
     writing: Writing,
+    undo: Undo,
     outcome: Outcome,
     /// What the inbox will know of its messages.
     inbox: Inbox,
@@ -70,6 +71,7 @@ struct Outcome {
 struct Flight<T> {
     token: T,
     arrivals: Vec<Arrival>,
+    undo: Undo,
     outcome: Outcome,
     inbox: Inbox,
     /// What others must not read meanwhile; `None` where they can't do without.
@@ -117,8 +119,11 @@ impl<T> Pipeline<T> {
         let drafted = self.draft(arrivals, settings).await;
         let mut landing = self.land().await;
         let drafted = match drafted {
-            Ok(Drafted { arrivals, .. }) | Err(arrivals) if !landing.undone.is_empty() => Err(arrivals),
-            Err(arrivals) if !was_alone => self.draft(arrivals, settings).await,
+            Ok(Drafted { arrivals, undo, .. }) if !landing.undone.is_empty() => {
+                self.cache.take_back(undo);
+                Err(arrivals)
+            }
+            Err(arrivals) if landing.undone.is_empty() && !was_alone => self.draft(arrivals, settings).await,
             drafted => drafted,
         };
         match drafted {
@@ -132,7 +137,7 @@ impl<T> Pipeline<T> {
     pub(crate) async fn land(&mut self) -> Landing<T> {
         self.until_written().await;
         let Some(flight) = self.flight.take() else { return Landing::nothing() };
-        let Flight { token, arrivals, outcome, ended, .. } = flight;
+        let Flight { token, arrivals, undo, outcome, ended, .. } = flight;
         match ended.expect("it was waited for") {
             Ok(committing) => {
                 outcome.report.log(&arrivals);
@@ -146,7 +151,7 @@ impl<T> Pipeline<T> {
                 Landing { written: Some((written, token)), ..Landing::nothing() }
             }
             Err(error) => {
-                self.cache = Cache::default();
+                self.cache.take_back(undo);
                 let error = Some(error).filter(|error| !matches!(error, StoreError::Overtaken));
                 Landing { written: None, undone: vec![(arrivals, token)], error }
             }
@@ -171,7 +176,9 @@ impl<T> Pipeline<T> {
         settings: &Arc<Settings>,
     ) -> Result<Drafted, Vec<Arrival>> {
         match self.try_to_draft(&arrivals, settings).await {
-            Ok(Some((outcome, inbox, writing))) => Ok(Drafted { arrivals, writing, outcome, inbox }),
+            Ok(Some((outcome, inbox, writing, undo))) => {
+                Ok(Drafted { arrivals, writing, undo, outcome, inbox })
+            }
             Ok(None) | Err(_) => Err(arrivals),
         }
     }
@@ -180,7 +187,7 @@ impl<T> Pipeline<T> {
         &mut self,
         arrivals: &[Arrival],
         settings: &Arc<Settings>,
-    ) -> Result<Option<(Outcome, Inbox, Writing)>, StoreError> {
+    ) -> Result<Option<(Outcome, Inbox, Writing, Undo)>, StoreError> {
         let began = Instant::now();
         let before = match &self.flight {
             Some(Flight { underway: None, .. }) => return Ok(None),
@@ -211,21 +218,21 @@ impl<T> Pipeline<T> {
         let inbox = std::mem::take(&mut admitted.inbox);
         let Taken { report, committed, fates, changes, now } = admitted.decided(arrivals, decisions, changes);
         let received = Arc::clone(&report.received);
-        let (writing, log) = draft.prepare(&mut self.cache, &unseen, received, *changes, now);
+        let (writing, undo, log) = draft.prepare(&mut self.cache, &unseen, received, *changes, now);
         let outcome = Outcome { report, committed, fates, log, applying: began.elapsed() };
-        Ok(Some((outcome, inbox, writing)))
+        Ok(Some((outcome, inbox, writing, undo)))
     }
 }
 
 impl Drafted {
     /// Begins to write it.
     fn take_off<T>(self, token: T) -> Flight<T> {
-        let Self { arrivals, mut writing, outcome, inbox } = self;
+        let Self { arrivals, mut writing, undo, outcome, inbox } = self;
         let underway = writing.take_underway();
         let commit = tokio::spawn(async move {
             let began = Instant::now();
             writing.commit().await.map(|()| began.elapsed())
         });
-        Flight { token, arrivals, outcome, inbox, underway, commit, ended: None }
+        Flight { token, arrivals, undo, outcome, inbox, underway, commit, ended: None }
     }
 }

@@ -93,53 +93,10 @@ impl Apply {
         mut reloaded: mpsc::UnboundedReceiver<Arc<Settings>>,
     ) -> Result<(), ApplyError> {
         let mut turn = Turn { sweep: true, ..Turn::default() };
-        let mut buffer = Vec::new();
-        let mut sweeps = tokio::time::interval(SWEEP_EVERY);
-        sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let ended = loop {
-            self.heartbeat.beat();
-            let stop = self.stop.clone();
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => break Ok(()),
-                Some(settings) = reloaded.recv() => {
-                    if let Err(error) = self.land(&mut turn).await {
-                        break Err(error);
-                    }
-                    self.settings = settings;
-                    turn.sweep = true;
-                    if turn.consuming && let Err(error) = self.adopt().await {
-                        break Err(error);
-                    }
-                }
-                // Ahead of what arrives, so that a flood can't put it off for ever.
-                _ = sweeps.tick() => turn.sweep = true,
-                count = inbox.recv_many(&mut buffer, self.messages_max) => {
-                    if count == 0 {
-                        break Ok(());
-                    }
-                    if let Err(error) = self.take(&mut buffer, &mut turn).await {
-                        break Err(error);
-                    }
-                }
-                () = self.pipeline.until_written(), if self.pipeline.is_writing() => {
-                    if let Err(error) = self.land(&mut turn).await {
-                        break Err(error);
-                    }
-                }
-                // What may be due is looked for as soon as nothing else waits.
-                () = std::future::ready(()), if turn.may_sweep() => {}
-            }
-            // Whoever stands by looks too: it is not told when it becomes the one that messages come to.
-            let may_sweep = turn.may_sweep() && !self.stop.is_cancelled();
-            if may_sweep && let Err(error) = self.sweep(&mut turn).await {
-                break Err(error);
-            }
-        };
-        let ended = match ended {
-            Ok(()) => self.land(&mut turn).await,
-            error => error,
-        };
+        let mut ended = self.work(&mut inbox, &mut reloaded, &mut turn).await;
+        if ended.is_ok() {
+            ended = self.land(&mut turn).await;
+        }
         if let Some(link) = turn.link {
             // What was received and not applied goes back to its place in the queue.
             beating(&self.heartbeat, link.acknowledger.close()).await;
@@ -147,10 +104,61 @@ impl Apply {
         ended
     }
 
+    async fn work(
+        &mut self,
+        inbox: &mut mpsc::Receiver<Received>,
+        reloaded: &mut mpsc::UnboundedReceiver<Arc<Settings>>,
+        turn: &mut Turn,
+    ) -> Result<(), ApplyError> {
+        let mut gathered = Vec::new();
+        let mut sweeps = tokio::time::interval(SWEEP_EVERY);
+        sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            self.heartbeat.beat();
+            let room = self.messages_max - gathered.len();
+            let stop = self.stop.clone();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                Some(settings) = reloaded.recv() => {
+                    self.land(turn).await?;
+                    self.settings = settings;
+                    turn.sweep = true;
+                    if turn.consuming {
+                        self.adopt().await?;
+                    }
+                }
+                // Ahead of what arrives, so that a flood can't put it off for ever.
+                _ = sweeps.tick() => turn.sweep = true,
+                () = self.pipeline.until_written(), if self.pipeline.is_writing() => self.land(turn).await?,
+                count = inbox.recv_many(&mut gathered, room) => {
+                    if count == 0 {
+                        return Ok(());
+                    }
+                }
+                // What may be due is looked for as soon as nothing else waits.
+                () = std::future::ready(()), if turn.may_sweep() || self.may_take(&gathered) => {}
+            }
+            if self.may_take(&gathered) {
+                self.take(&mut gathered, turn).await?;
+            }
+            // Whoever stands by looks too: it is not told when it becomes the one that messages come to.
+            if turn.may_sweep() && !self.stop.is_cancelled() {
+                self.sweep(turn).await?;
+            }
+        }
+    }
+
+    /// Whether what has gathered is a batch. A few messages that come while others are written are committed sooner as
+    /// one behind these than as several; a full one has nothing to wait for.
+    fn may_take(&self, gathered: &[Received]) -> bool {
+        !gathered.is_empty() && (!self.pipeline.is_writing() || gathered.len() >= self.messages_max)
+    }
+
     /// Takes what was received, in order: runs of ordinary messages as batches, suspects alone.
-    async fn take(&mut self, buffer: &mut Vec<Received>, turn: &mut Turn) -> Result<(), ApplyError> {
-        let mut run = Vec::with_capacity(buffer.len());
-        for received in buffer.drain(..) {
+    async fn take(&mut self, gathered: &mut Vec<Received>, turn: &mut Turn) -> Result<(), ApplyError> {
+        let mut run = Vec::with_capacity(gathered.len());
+        for received in gathered.drain(..) {
             match received {
                 Received::Connected(link) => {
                     // What came by the old connection will come again.
@@ -207,10 +215,11 @@ impl Apply {
             let committed = self.note(written, turn.consuming);
             Self::acknowledge(committed, last, turn).await;
         }
-        if let Some(error) = error
-            && self.failed(&error) == Remedy::Stop
-        {
-            return Err(error.into());
+        if let Some(error) = error {
+            if self.failed(&error) == Remedy::Stop {
+                return Err(error.into());
+            }
+            info!(%error, "a batch was not written; it is decided again under the ledger's lock");
         }
         for (arrivals, last) in undone {
             let Some(link) = turn.link.as_ref().filter(|_| !turn.left_undone) else { return Ok(()) };

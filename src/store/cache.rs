@@ -17,6 +17,27 @@ use crate::ledger::project::Project;
 /// So many of each kind are kept at least, twice as many at most. A project takes about 1 KiB.
 pub(super) const KEPT_MIN: usize = 2_048;
 
+/// What takes a batch that was not written back out of a cache that followed it.
+#[derive(Debug)]
+pub struct Undo {
+    ledger: LedgerRow,
+    accounts: Vec<AccountId>,
+    organizations: Vec<OrganizationId>,
+    projects: Vec<ProjectId>,
+}
+
+impl Undo {
+    /// For the batch that makes these changes in a ledger that is `before` now.
+    pub(super) fn of(before: LedgerRow, changes: &Changes) -> Self {
+        Self {
+            ledger: before,
+            accounts: changes.accounts.iter().map(|row| row.id.clone()).collect(),
+            organizations: changes.organizations.iter().map(|row| row.id.clone()).collect(),
+            projects: changes.projects.iter().map(|row| row.id.clone()).collect(),
+        }
+    }
+}
+
 /// Accounts, organizations and projects as they are at one version of the ledger.
 #[derive(Debug, Default)]
 pub struct Cache {
@@ -47,14 +68,25 @@ impl Cache {
         self.projects.keep(shelf.projects.into_values().flatten().map(|row| (row.id.clone(), row)));
     }
 
-    /// Follows a batch that is committed, with what it made of the ledger's row, and gives what it wrote to the log.
-    /// Not to be called where that isn't certain: then the version will tell.
+    /// Follows a batch that is committed, or about to be, with what it makes of the ledger's row, and gives what it
+    /// writes to the log. Where that turns out not to be certain, it is to be taken back, or the version will tell.
     pub(super) fn follow(&mut self, changes: Changes, ledger: LedgerRow) -> Vec<LogRecord> {
         self.ledger = Some(ledger);
         self.accounts.keep(changes.accounts.into_iter().map(|row| (row.id.clone(), row)));
         self.organizations.keep(changes.organizations.into_iter().map(|row| (row.id.clone(), row)));
         self.projects.keep(changes.projects.into_iter().map(|row| (row.id.clone(), row)));
         changes.log
+    }
+
+    /// Takes a batch back that it followed, and that was not written as far as is known; those behind it too, in any
+    /// order. What they did not change is as true as it was at the version before them.
+    pub fn take_back(&mut self, undo: Undo) {
+        if self.ledger.as_ref().is_some_and(|ledger| ledger.version > undo.ledger.version) {
+            self.ledger = Some(undo.ledger);
+        }
+        undo.accounts.iter().for_each(|id| self.accounts.forget(id));
+        undo.organizations.iter().for_each(|id| self.organizations.forget(id));
+        undo.projects.iter().for_each(|id| self.projects.forget(id));
     }
 }
 
@@ -88,6 +120,11 @@ impl<K: Clone + Eq + Hash + Ord, V> Recent<K, V> {
         missing
     }
 
+    fn forget(&mut self, key: &K) {
+        self.young.remove(key);
+        self.old.remove(key);
+    }
+
     fn keep(&mut self, rows: impl Iterator<Item = (K, V)>) {
         for (key, value) in rows {
             self.old.remove(&key);
@@ -105,6 +142,18 @@ mod tests {
     use crate::ledger::entry::LogNumber;
     use crate::ledger::moment::Timestamp;
     use crate::ledger::project::Ticket;
+
+    fn at(version: i64) -> LedgerRow {
+        LedgerRow {
+            version,
+            settings: None,
+            settings_number: 0,
+            log_last: LogNumber(0),
+            ticket_last: Ticket(0),
+            price_list_last: 0,
+            last_at: Timestamp::EPOCH,
+        }
+    }
 
     fn shelved(
         recent: &mut Recent<i32, &'static str>,
@@ -139,15 +188,6 @@ mod tests {
 
     #[test]
     fn a_version_that_somebody_else_made_ends_all_that_was_known() {
-        let at = |version| LedgerRow {
-            version,
-            settings: None,
-            settings_number: 0,
-            log_last: LogNumber(0),
-            ticket_last: Ticket(0),
-            price_list_last: 0,
-            last_at: Timestamp::EPOCH,
-        };
         let mut cache = Cache::default();
         cache.guard(&at(7));
         cache.projects.keep(
@@ -157,5 +197,29 @@ mod tests {
         assert_eq!(cache.projects.young.len(), 1);
         cache.guard(&at(8));
         assert_eq!(cache.projects.young.len(), 0);
+    }
+
+    #[test]
+    fn batches_that_are_taken_back_leave_what_they_did_not_change_true_at_the_version_before_them() {
+        let named = |id: &str| {
+            let id = ProjectId::parse(id).unwrap();
+            (id.clone(), Project::new(id))
+        };
+        let undo = |version, changed: &str| Undo {
+            ledger: at(version),
+            accounts: Vec::new(),
+            organizations: Vec::new(),
+            projects: vec![ProjectId::parse(changed).unwrap()],
+        };
+        for order in [[7, 8], [8, 7]] {
+            let mut cache = Cache::default();
+            cache.guard(&at(9));
+            cache.projects.keep(["P", "Q", "R"].map(named).into_iter());
+            for version in order {
+                cache.take_back(undo(version, if version == 7 { "P" } else { "Q" }));
+            }
+            cache.guard(&at(7));
+            assert_eq!(cache.projects.young.keys().map(ProjectId::as_str).collect::<Vec<_>>(), ["R"]);
+        }
     }
 }

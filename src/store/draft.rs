@@ -8,7 +8,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Connection as _, Postgres};
 
 use super::batch::{LedgerRow, Received};
-use super::cache::{self, Cache};
+use super::cache::{self, Cache, Undo};
 use super::inbox::{self, Discarded};
 use super::load::{self, Terms};
 use super::save::{self, Prepared};
@@ -140,12 +140,13 @@ impl Draft {
         received: Arc<Received>,
         changes: Changes,
         now: Timestamp,
-    ) -> (Writing, Vec<LogRecord>) {
+    ) -> (Writing, Undo, Vec<LogRecord>) {
         let Self { connection, ledger: before } = self;
         let after = before.after(&changes.ledger, now);
         let underway = Underway::of(&before, &changes);
         let prepared = save::prepare(&before, &after, received, &changes, unseen);
-        (Writing { connection, prepared, underway }, cache.follow(changes, after))
+        let undo = Undo::of(before, &changes);
+        (Writing { connection, prepared, underway }, undo, cache.follow(changes, after))
     }
 }
 
@@ -163,7 +164,7 @@ impl Writing {
     }
 
     /// Writes it and commits that, where the ledger is as it was expected to be; else that is
-    /// [`StoreError::Overtaken`]. Whatever it is, an error ends what the cache knows.
+    /// [`StoreError::Overtaken`]. Whatever it is, after an error the cache is to take it back.
     pub async fn commit(mut self) -> Result<(), StoreError> {
         if self.prepared.takes_more_than_one() {
             let mut transaction = self.connection.begin().await?;

@@ -40,7 +40,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 pub use batch::{Batch, Decided, Received};
-pub use cache::Cache;
+pub use cache::{Cache, Undo};
 pub use comparison::Comparison;
 pub use draft::{Draft, Underway, Writing};
 pub use error::{Remedy, StoreError};

@@ -49,6 +49,39 @@ fn what_another_process_books_between_two_messages_is_not_overwritten() {
     world.assert_verified();
 }
 
+#[test]
+fn what_comes_again_in_the_next_batch_is_known_before_the_first_is_written() {
+    let mut world = World::new();
+    world.set("CREDITD__BATCH__MESSAGES_MAX", "20");
+    world.declare();
+    let mut messages = vec![Message::account("account", "studio", 1, json!({ "capacity": 1_000 }))];
+    // Each comes again 20 later.
+    for batch in 0..50_i64 {
+        let brief = |number: i64| {
+            Message::project(
+                &format!("m{number}"),
+                &format!("p{}", number % 7),
+                "studio",
+                number,
+                "started",
+                1,
+            )
+        };
+        let again = batch.checked_sub(1).into_iter().flat_map(|before| 10 * before..10 * (before + 1));
+        messages.extend((10 * batch..10 * (batch + 1)).chain(again.filter(|number| *number >= 0)).map(brief));
+    }
+    world.publish(&messages);
+    let daemon = world.daemon();
+    world.wait_for_messages(&["m499"]);
+    wait_until("all came twice", || {
+        world.number("select count(*) from creditd.inbox where deliveries = 2") == 490
+    });
+    assert_eq!(daemon.count_in_log("a batch was not written"), 0);
+    assert_eq!(world.balance("studio"), Some((1_000, 7, 0, 993)));
+    assert!(daemon.stop().success());
+    world.assert_verified();
+}
+
 /// Whoever decided that it is no discarded message is to find the ledger changed.
 #[test]
 fn a_discard_changes_the_ledger_for_whoever_is_deciding() {
