@@ -17,16 +17,10 @@ const STACK_VARIABLE: &str = "RUST_MIN_STACK";
 /// used of a stack takes memory.
 const STACK_BYTES: u32 = 512 * 1024 * 1024;
 
-/// Sets how many heaps the C library makes; elsewhere than with glibc it says nothing. It would make up to eight a
-/// processor, and what one thread has freed in a heap of its own no other can use: creditd is handed from thread to
-/// thread what it works on.
-const HEAPS_VARIABLE: &str = "MALLOC_ARENA_MAX";
-const HEAPS: u32 = 2;
-
 /// Runs the daemon; with `json`, its log is for programs even on a terminal.
 pub(super) fn run(config_file: Option<&Path>, json: bool) -> Result<(), CommandError> {
-    if [STACK_VARIABLE, HEAPS_VARIABLE].iter().any(|variable| std::env::var_os(variable).is_none()) {
-        return Err(again_with_memory_set());
+    if std::env::var_os(STACK_VARIABLE).is_none() {
+        return Err(again_with_larger_stacks());
     }
     let mut config = Config::load(config_file)?;
     if json {
@@ -40,19 +34,14 @@ pub(super) fn run(config_file: Option<&Path>, json: bool) -> Result<(), CommandE
     Ok(runtime.block_on(daemon::run(config, log, reload))?)
 }
 
-/// Replaces this process by the same with the variables set that aren't: they are read once, when a process starts.
-fn again_with_memory_set() -> CommandError {
-    let failed = |error| CommandError::System { what: "starting again with its memory set", error };
-    let program = match std::env::current_exe() {
-        Ok(program) => program,
-        Err(error) => return failed(error),
-    };
-    let mut again = Command::new(program);
-    again.args(std::env::args_os().skip(1));
-    for (variable, value) in [(STACK_VARIABLE, STACK_BYTES), (HEAPS_VARIABLE, HEAPS)] {
-        if std::env::var_os(variable).is_none() {
-            again.env(variable, value.to_string());
+/// Replaces this process by the same with the variable set: it is read once, when a process starts.
+fn again_with_larger_stacks() -> CommandError {
+    let failed = |error| CommandError::System { what: "starting again with larger stacks", error };
+    match std::env::current_exe() {
+        Err(error) => failed(error),
+        Ok(program) => {
+            let arguments = std::env::args_os().skip(1);
+            failed(Command::new(program).args(arguments).env(STACK_VARIABLE, STACK_BYTES.to_string()).exec())
         }
     }
-    failed(again.exec())
 }
