@@ -10,7 +10,7 @@ use super::{BenchError, Progress, finish, flood, per_second};
 use crate::broker::{BrokerSettings, Consumer, Destination, OutboundMessage, Publisher};
 
 /// How many events are confirmed together, as by the relay.
-const WINDOW: usize = 500;
+const WINDOW: usize = 1_000;
 
 /// Says how many messages were consumed in a second while their events were published.
 pub(super) async fn run(field: &Field, sent: &Sent, progress: Progress<'_>) -> Result<f64, BenchError> {

@@ -30,7 +30,7 @@ const RENEW_EVERY: Duration = Duration::from_secs(2);
 /// How often a relay that stands by tries to take the lease.
 const TAKE_EVERY: Duration = Duration::from_secs(1);
 /// How many events are published before their confirms are awaited together.
-const WINDOW: u32 = 500;
+const WINDOW: u32 = 1000;
 /// How long the cursor may stay behind what is confirmed, by less than a window: moving it is a commit, which would
 /// keep each event waiting for the one before.
 const RECORD_WITHIN: Duration = Duration::from_millis(50);

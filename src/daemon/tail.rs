@@ -11,8 +11,9 @@ use crate::ledger::books::LogRecord;
 use crate::ledger::entry::LogNumber;
 use crate::store::LogLine;
 
-/// So many batches may lie here.
-const BATCHES_MAX: usize = 4;
+/// So many batches may lie here: in a flood more than a window of the relay's is committed while the one before is
+/// confirmed, and what finds no room costs a reading.
+const BATCHES_MAX: usize = 12;
 /// A batch that wrote more is read: new settings may write a line for every account.
 const LINES_MAX: usize = 2_000;
 
