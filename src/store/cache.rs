@@ -15,7 +15,7 @@ use crate::ledger::map::Map;
 use crate::ledger::project::Project;
 
 /// So many of each kind are kept at least, twice as many at most. A project takes about 1 KiB.
-pub(super) const KEPT_MIN: usize = 2_048;
+pub(super) const KEPT_MIN: usize = 1_024;
 
 /// What takes a batch that was not written back out of a cache that followed it.
 #[derive(Debug)]
