@@ -1,9 +1,9 @@
 //! Batches one behind the other: while PostgreSQL writes one, the next is decided on what the first will have made of
 //! the books.
 //!
-//! Nothing rests on that. Each is written only if the ledger is as it was expected to be; where it isn't, or where what
-//! is to be decided needs to read what is still being written, whoever pushed the batch gets it back, to be applied
-//! under the ledger's lock.
+//! Each is written only if the ledger is as it was expected to be. Where it isn't, whoever pushed the batch gets it
+//! back, to be applied under the ledger's lock. Nothing that is still being written is read from the server: rows come
+//! from the cache, and for all else that it may change ([`Underway`]) the batch behind it waits.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::{Arrival, Attempt, Committed, Written, keys};
 use crate::ledger::books::LogRecord;
 use crate::ledger::inbox::Inbox;
 use crate::ledger::settings::Settings;
-use crate::store::{Cache, Discarded, Store, StoreError, Underway, Undo, Writing};
+use crate::store::{Cache, Discarded, Load, Store, StoreError, Underway, Undo, Writing};
 use crate::vitals::metrics::{BatchFigures, MessageFate};
 
 /// So few arrivals are not held against the inbox before they are decided: that they are new is looked at as they are
@@ -82,11 +82,28 @@ struct Flight<T> {
 }
 
 impl<T> Flight<T> {
-    async fn end(&mut self) {
+    /// Waits until it is written. Says whether it was.
+    async fn end(&mut self) -> bool {
         if self.ended.is_none() {
             let ended = (&mut self.commit).await;
             self.ended = Some(ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())));
         }
+        self.ended.as_ref().is_some_and(Result::is_ok)
+    }
+}
+
+/// Why a batch is not decided yet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Undecided {
+    /// It needs what the batch before it is writing.
+    Later,
+    /// It needs the lock, or to be tried under it for what is wrong to show.
+    UnderLock,
+}
+
+impl From<StoreError> for Undecided {
+    fn from(_shows_again: StoreError) -> Self {
+        Self::UnderLock
     }
 }
 
@@ -115,20 +132,21 @@ impl<T> Pipeline<T> {
         token: T,
         settings: &Arc<Settings>,
     ) -> Landing<T> {
-        let was_alone = self.flight.is_none();
         let drafted = self.draft(arrivals, settings).await;
         let mut landing = self.land().await;
         let drafted = match drafted {
             Ok(Drafted { arrivals, undo, .. }) if !landing.undone.is_empty() => {
                 self.cache.take_back(undo);
-                Err(arrivals)
+                Err((arrivals, Undecided::UnderLock))
             }
-            Err(arrivals) if landing.undone.is_empty() && !was_alone => self.draft(arrivals, settings).await,
+            Err((arrivals, Undecided::Later)) if landing.undone.is_empty() => {
+                self.draft(arrivals, settings).await
+            }
             drafted => drafted,
         };
         match drafted {
             Ok(drafted) => self.flight = Some(drafted.take_off(token)),
-            Err(arrivals) => landing.undone.push((arrivals, token)),
+            Err((arrivals, _)) => landing.undone.push((arrivals, token)),
         }
         landing
     }
@@ -150,36 +168,37 @@ impl<T> Pipeline<T> {
                 let written = Written { committed: outcome.committed, figures, log: outcome.log };
                 Landing { written: Some((written, token)), ..Landing::nothing() }
             }
-            Err(error) => {
+            Err(StoreError::Overtaken) => {
                 self.cache.take_back(undo);
-                let error = Some(error).filter(|error| !matches!(error, StoreError::Overtaken));
-                Landing { written: None, undone: vec![(arrivals, token)], error }
+                Landing { undone: vec![(arrivals, token)], ..Landing::nothing() }
+            }
+            Err(error) => {
+                // Whatever the server is after that, and whichever server it is: it is asked for everything anew.
+                self.cache = Cache::default();
+                Landing { undone: vec![(arrivals, token)], error: Some(error), ..Landing::nothing() }
             }
         }
     }
 
-    /// Applies `arrivals` under the ledger's lock, which no batch on its way may be in want of.
+    /// Applies `arrivals` under the ledger's lock. No batch may be on its way.
     pub(crate) async fn apply(
         &mut self,
         arrivals: &[Arrival],
         settings: &Arc<Settings>,
     ) -> Result<Attempt, StoreError> {
-        debug_assert!(self.flight.is_none());
+        assert!(self.flight.is_none(), "the cache is ahead of the server while a batch is on its way");
         super::apply(&self.store, &mut self.cache, arrivals, settings).await
     }
 
-    /// Decides `arrivals` on the books as they will be. Gives them back where that can't be done, for whatever reason:
-    /// it shows again under the lock.
+    /// Decides `arrivals` on the books as they will be. Gives them back where that can't be done.
     async fn draft(
         &mut self,
         arrivals: Vec<Arrival>,
         settings: &Arc<Settings>,
-    ) -> Result<Drafted, Vec<Arrival>> {
+    ) -> Result<Drafted, (Vec<Arrival>, Undecided)> {
         match self.try_to_draft(&arrivals, settings).await {
-            Ok(Some((outcome, inbox, writing, undo))) => {
-                Ok(Drafted { arrivals, writing, undo, outcome, inbox })
-            }
-            Ok(None) | Err(_) => Err(arrivals),
+            Ok((outcome, inbox, writing, undo)) => Ok(Drafted { arrivals, writing, undo, outcome, inbox }),
+            Err(why) => Err((arrivals, why)),
         }
     }
 
@@ -187,40 +206,50 @@ impl<T> Pipeline<T> {
         &mut self,
         arrivals: &[Arrival],
         settings: &Arc<Settings>,
-    ) -> Result<Option<(Outcome, Inbox, Writing, Undo)>, StoreError> {
+    ) -> Result<(Outcome, Inbox, Writing, Undo), Undecided> {
         let began = Instant::now();
-        let before = match &self.flight {
-            Some(Flight { underway: None, .. }) => return Ok(None),
-            Some(flight) => Some((flight.underway.as_ref().expect("it was looked at"), &flight.inbox)),
-            None => None,
-        };
         if !arrivals.iter().all(Arrival::is_ordinary) {
-            return Ok(None);
+            return Err(Undecided::UnderLock);
         }
-        let Some(mut draft) = self.store.draft(&self.cache, settings).await? else { return Ok(None) };
+        if self.flight.as_ref().is_some_and(|flight| flight.underway.is_none()) {
+            return Err(Undecided::Later);
+        }
+        let draft = self.store.draft(&self.cache, settings).await?;
+        let mut draft = draft.ok_or(Undecided::UnderLock)?;
 
         let mut unseen = keys(arrivals);
         let (mut inbox, discarded) = match unseen.len() <= EXPECTED_NEW_MAX {
             true => (Inbox::default(), Discarded::new()),
             false => draft.inbox(&unseen).await?,
         };
-        if let Some((_, known)) = before {
-            inbox.learn(&unseen, known);
+        if let Some(before) = &self.flight {
+            inbox.learn(&unseen, &before.inbox);
         }
         match unseen.len() <= EXPECTED_NEW_MAX {
             true => unseen.retain(|key| !inbox.knows(key)),
             false => unseen.clear(),
         }
         let mut admitted = Admitted::of(arrivals, inbox, &HashSet::new(), &discarded, draft.last_at());
-        let underway = before.map(|(underway, _)| underway);
-        let decided = draft.decide(&mut self.cache, &admitted.inputs, settings, underway).await?;
-        let Some((decisions, changes)) = decided else { return Ok(None) };
+        let underway = self.flight.as_ref().and_then(|before| before.underway.as_ref());
+        match draft.load(&mut self.cache, &admitted.inputs, underway).await? {
+            Load::Complete => {}
+            Load::Later => return Err(Undecided::Later),
+            // The core is never given rows of two writers at once, of which it could not make sense.
+            Load::IfWritten => {
+                let before = self.flight.as_mut().expect("what is loaded rests on the batch before");
+                if !before.end().await {
+                    return Err(Undecided::UnderLock);
+                }
+            }
+        }
+        let decided = draft.decide(&mut self.cache, &admitted.inputs, settings);
+        let (decisions, changes) = decided.ok_or(Undecided::UnderLock)?;
         let inbox = std::mem::take(&mut admitted.inbox);
         let Taken { report, committed, fates, changes, now } = admitted.decided(arrivals, decisions, changes);
         let received = Arc::clone(&report.received);
         let (writing, undo, log) = draft.prepare(&mut self.cache, &unseen, received, *changes, now);
         let outcome = Outcome { report, committed, fates, log, applying: began.elapsed() };
-        Ok(Some((outcome, inbox, writing, undo)))
+        Ok((outcome, inbox, writing, undo))
     }
 }
 

@@ -220,6 +220,8 @@ impl Apply {
                 return Err(error.into());
             }
             info!(%error, "a batch was not written; it is decided again under the ledger's lock");
+            // It may have been, and only its reply was lost.
+            self.log.may_have_grown();
         }
         for (arrivals, last) in undone {
             let Some(link) = turn.link.as_ref().filter(|_| !turn.left_undone) else { return Ok(()) };

@@ -139,8 +139,6 @@ impl Relay {
         if !matches!(ended, Ended::LostLease) {
             // If this fails, what is confirmed is sent again.
             cursor.record(&self.store).await.ok();
-        }
-        if !matches!(ended, Ended::LostLease) {
             // Another relay need not wait for its end. If this fails, it does.
             self.store.release_lease(lease.epoch).await.ok();
         }

@@ -6,8 +6,8 @@ use crate::broker::{self, BrokerSettings};
 use crate::config::{Config, ConfigError, Topology};
 use crate::store::StoreSettings;
 
-/// The apply loop, the relay, retention, and one for looking.
-const CONNECTIONS_MAX: u32 = 4;
+/// Two batches of the apply loop, the relay, retention, and one for looking.
+const CONNECTIONS_MAX: u32 = 5;
 
 impl Config {
     /// How to reach the ledger as the daemon's role.

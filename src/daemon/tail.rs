@@ -11,8 +11,8 @@ use crate::ledger::books::LogRecord;
 use crate::ledger::entry::LogNumber;
 use crate::store::LogLine;
 
-/// So many batches may lie here: in a flood more than a window of the relay's is committed while the one before is
-/// confirmed, and what finds no room costs a reading.
+/// So many batches may wait to be taken over: in a flood more than a window of the relay's is committed while the one
+/// before is confirmed, and what finds no room costs a reading.
 const BATCHES_MAX: usize = 12;
 /// A batch that wrote more is read: new settings may write a line for every account.
 const LINES_MAX: usize = 2_000;
@@ -51,7 +51,7 @@ impl LogWriter {
 pub(super) struct LogTail {
     batches: mpsc::Receiver<Vec<LogRecord>>,
     look: Arc<Notify>,
-    /// In order; lines of other writers are missing.
+    /// In order; lines of other writers are missing. No more batches are taken over than it takes for a window.
     lines: VecDeque<LogRecord>,
 }
 
@@ -59,7 +59,7 @@ impl LogTail {
     /// Waits until there are lines, here or in the store. Says whether to look in the store.
     pub(super) async fn grown(&mut self) -> bool {
         tokio::select! {
-            Some(batch) = self.batches.recv() => {
+            Some(batch) = self.batches.recv(), if self.lines.is_empty() => {
                 self.lines.extend(batch);
                 false
             }
@@ -69,11 +69,15 @@ impl LogTail {
 
     /// Takes the lines that come right behind `published`, `limit` at most.
     pub(super) fn take_behind(&mut self, published: LogNumber, limit: u32) -> Vec<LogLine> {
-        while let Ok(batch) = self.batches.try_recv() {
+        loop {
+            while self.lines.front().is_some_and(|line| line.number() <= published) {
+                self.lines.pop_front();
+            }
+            if self.lines.len() >= limit as usize {
+                break;
+            }
+            let Ok(batch) = self.batches.try_recv() else { break };
             self.lines.extend(batch);
-        }
-        while self.lines.front().is_some_and(|line| line.number() <= published) {
-            self.lines.pop_front();
         }
         let follow = |(line, number): &(&LogRecord, i64)| line.number().0 == *number;
         let count = self.lines.iter().zip(published.0 + 1..).take(limit as usize).take_while(follow).count();
@@ -121,6 +125,18 @@ mod tests {
         assert!(taken(&mut tail, 2, 9).is_empty());
         assert!(tail.has_gap());
         assert_eq!(taken(&mut tail, 5, 9), [6], "3 to 5 were read");
+    }
+
+    #[test]
+    fn what_lies_behind_lines_of_another_writer_is_no_more_than_there_is_room_for() {
+        let (writer, mut tail) = tail();
+        for number in 0..1_000 {
+            writer.wrote(lines(10 + 3 * number..13 + 3 * number));
+            assert!(taken(&mut tail, 0, 7).is_empty());
+        }
+        assert!(tail.lines.len() < 7 + 3, "{}", tail.lines.len());
+        assert_eq!(taken(&mut tail, 11, 7), [12, 13, 14, 15, 16, 17, 18]);
+        assert_eq!(taken(&mut tail, 18, 7), [19, 20, 21, 22, 23, 24, 25]);
     }
 
     #[tokio::test]

@@ -256,7 +256,7 @@ pub(super) async fn decide(
         };
         let may_come_again = matches!(need, Need::Queue(_));
         assert!(met.insert(need.clone()) || may_come_again, "{need:?} was met and is still needed");
-        load::meet(connection, need, row.last_at, &mut shelf).await?;
+        load::meet(connection, need, row.last_at, &mut shelf, cache).await?;
     }
 }
 

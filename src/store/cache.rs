@@ -1,8 +1,9 @@
 //! What batches left behind, kept for those that follow: most messages are about projects and accounts that others
 //! were about shortly before.
 //!
-//! The ledger's version guards it: whatever changes the books raises that, under the ledger's lock. So what was
-//! true at a version is true for as long as the locked ledger still says that version, whoever else writes.
+//! The ledger's version guards it: whatever changes the books raises that. So what was true at a version is true for
+//! as long as the ledger still says that version, whoever else writes. Where a batch is decided while the one before
+//! is written, the cache is at the version that this will make, one ahead of the ledger.
 
 use std::collections::BTreeSet;
 use std::hash::Hash;

@@ -26,10 +26,23 @@ use crate::ledger::settings::Settings;
 pub struct Draft {
     connection: PoolConnection<Postgres>,
     ledger: LedgerRow,
+    shelf: Shelf,
 }
 
-/// What a batch that is being written changes, beside the rows that are in the cache as they will be. Nobody may read
-/// it before.
+/// Whether all that a batch needs is at hand.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Load {
+    /// It is.
+    Complete,
+    /// It is if the batch before was written: the ledger is at the version which that makes of it, but somebody else
+    /// may have made it.
+    IfWritten,
+    /// Not before that is written: it may change what is needed.
+    Later,
+}
+
+/// What a batch that is being written changes, beside the rows that are in the cache as they will be, and are read
+/// from there alone. The ledger's version doesn't tell of it: nobody may read it before.
 #[derive(Debug)]
 pub struct Underway {
     /// Accounts whose queues and grants it may change.
@@ -67,7 +80,7 @@ impl Store {
             Ok(connection) => connection,
             Err(error) => return Err(self.unreachable(error).await),
         };
-        Ok(Some(Draft { connection, ledger }))
+        Ok(Some(Draft { connection, ledger, shelf: Shelf::default() }))
     }
 }
 
@@ -83,52 +96,49 @@ impl Draft {
         inbox::known(&mut self.connection, keys).await
     }
 
-    /// Loads of what `inputs` touch what `cache` doesn't have, and lets the core decide them in order. `None` if that
-    /// takes what can't be read beside the batch `before` it, which is being written, or not without the lock.
-    pub async fn decide(
+    /// Takes what `inputs` touch from `cache`, and loads what that doesn't have, beside the batch `before` it, which is
+    /// being written.
+    pub async fn load(
+        &mut self,
+        cache: &mut Cache,
+        inputs: &[Input],
+        before: Option<&Underway>,
+    ) -> Result<Load, StoreError> {
+        let Self { connection, ledger, shelf } = self;
+        let named = load::preload_named(connection, inputs, shelf, cache).await?;
+        let terms = named.terms(shelf);
+        if before.is_some_and(|underway| underway.changes(&terms)) {
+            cache.keep(std::mem::take(shelf));
+            return Ok(Load::Later);
+        }
+        if !named.has_asked && terms.is_empty() {
+            return Ok(Load::Complete);
+        }
+        load::load_terms(connection, terms, ledger.last_at, shelf, cache).await?;
+        // What was read is all true at one version only if that still is the version. The batch before may have made
+        // it meanwhile, or not yet: what it changes was not read.
+        match load::version(connection).await? {
+            found if found == ledger.version && before.is_some() => Ok(Load::IfWritten),
+            found if found == ledger.version => Ok(Load::Complete),
+            found if found + 1 == ledger.version && before.is_some() => Ok(Load::Complete),
+            _ => Err(StoreError::Overtaken),
+        }
+    }
+
+    /// Lets the core decide `inputs` in order on what is loaded. `None` if it needs more, or finds what only a command
+    /// may be told.
+    pub fn decide(
         &mut self,
         cache: &mut Cache,
         inputs: &[Input],
         settings: &Arc<Settings>,
-        before: Option<&Underway>,
-    ) -> Result<Option<(Vec<Decision>, Box<Changes>)>, StoreError> {
-        let mut shelf = Shelf::default();
-        let is_loaded = self.load(&mut shelf, cache, inputs, before).await;
-        let decided = is_loaded.map(|is_loaded| {
-            let mut books = Books::open(&shelf, self.ledger.state(settings));
-            let decided: Result<Vec<_>, Stop> = match is_loaded {
-                true => inputs.iter().map(|input| books.apply(input)).collect(),
-                false => return None,
-            };
-            Some((decided.ok()?, Box::new(books.close())))
-        });
+    ) -> Option<(Vec<Decision>, Box<Changes>)> {
+        let mut books = Books::open(&self.shelf, self.ledger.state(settings));
+        let decided: Result<Vec<_>, Stop> = inputs.iter().map(|input| books.apply(input)).collect();
+        let decided = decided.ok().map(|decisions| (decisions, Box::new(books.close())));
         // It was taken from there.
-        cache.keep(shelf);
+        cache.keep(std::mem::take(&mut self.shelf));
         decided
-    }
-
-    /// Says whether it could.
-    async fn load(
-        &mut self,
-        shelf: &mut Shelf,
-        cache: &mut Cache,
-        inputs: &[Input],
-        before: Option<&Underway>,
-    ) -> Result<bool, StoreError> {
-        let named = load::preload_named(&mut self.connection, inputs, shelf, cache).await?;
-        let terms = named.terms(shelf);
-        if before.is_some_and(|underway| underway.changes(&terms)) {
-            return Ok(false);
-        }
-        if !named.has_asked && terms.is_empty() {
-            return Ok(true);
-        }
-        load::load_terms(&mut self.connection, terms, self.ledger.last_at, shelf).await?;
-        // What was read is all true at one version only if that still is the version. The batch before may have made
-        // it meanwhile, or not yet: what it changes was not read.
-        let found = load::version(&mut self.connection).await?;
-        let expected = self.ledger.version;
-        Ok(found == expected || before.is_some() && found == expected - 1)
     }
 
     /// Makes up what was received and what it changed, and has `cache` follow as if that were written. `unseen` are the
@@ -141,7 +151,7 @@ impl Draft {
         changes: Changes,
         now: Timestamp,
     ) -> (Writing, Undo, Vec<LogRecord>) {
-        let Self { connection, ledger: before } = self;
+        let Self { connection, ledger: before, .. } = self;
         let after = before.after(&changes.ledger, now);
         let underway = Underway::of(&before, &changes);
         let prepared = save::prepare(&before, &after, received, &changes, unseen);

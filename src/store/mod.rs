@@ -42,7 +42,7 @@ use std::time::Duration;
 pub use batch::{Batch, Decided, Received};
 pub use cache::{Cache, Undo};
 pub use comparison::Comparison;
-pub use draft::{Draft, Underway, Writing};
+pub use draft::{Draft, Load, Underway, Writing};
 pub use error::{Remedy, StoreError};
 pub use events::{LogFilter, Span};
 pub use history::{AccountStretch, ProjectStanding, Stretch, WriterFate};

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::PgConnection;
 
+use super::cache::Cache;
 use super::rows::Table;
 use super::{Snapshot, StoreError, load};
 use crate::ledger::account::{Account, Chain, Mode};
@@ -212,7 +213,8 @@ impl Snapshot {
         let connection = self.connection();
         let mut shelf = Shelf::default();
         load::load_accounts(connection, &[owner.clone()].into(), &mut shelf).await?;
-        load::load_queues(connection, std::slice::from_ref(owner), limit, &mut shelf).await?;
+        load::load_queues(connection, std::slice::from_ref(owner), limit, &mut shelf, &mut Cache::default())
+            .await?;
         let running = load_running(connection, owner).await?;
         let beyond = load_beyond(connection, owner, &running).await?;
         let room = |account: &Account| (account.id.clone(), account.balance.available() - account.floor());

@@ -71,7 +71,10 @@ impl Snapshot {
             let priced = Books::open(&shelf, state.clone()).price_lines(&found, deliverables, now);
             match priced {
                 Ok(lines) => return Ok(Some(lines)),
-                Err(need) => load::meet(&mut self.transaction, need, last_at, &mut shelf).await?,
+                Err(need) => {
+                    load::meet(&mut self.transaction, need, last_at, &mut shelf, &mut Cache::default())
+                        .await?;
+                }
             }
         }
     }

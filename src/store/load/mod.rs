@@ -32,7 +32,7 @@ pub(super) async fn preload(
     cache: &mut Cache,
 ) -> Result<(), StoreError> {
     let named = preload_named(connection, inputs, shelf, cache).await?;
-    load_terms(connection, named.terms(shelf), last_at, shelf).await
+    load_terms(connection, named.terms(shelf), last_at, shelf, cache).await
 }
 
 /// Loads of what `inputs` name, and of what that belongs to, what `cache` doesn't have.
@@ -46,28 +46,49 @@ pub(super) async fn preload_named(
     for input in inputs {
         named.add(&input.fact);
     }
-    let missing = cache.projects.shelve(&named.projects, &mut shelf.projects);
-    named.has_asked |= !missing.is_empty();
-    load_projects(connection, &missing, shelf).await?;
+    named.has_asked |= take_projects(connection, &named.projects, shelf, cache).await?;
     for project in shelf.projects.values().flatten() {
         named.accounts.extend(project.account.get().clone());
         named.accounts.extend(project.chain.iter().flat_map(|chain| chain.iter().cloned()));
     }
-    let missing = cache.accounts.shelve(&named.accounts, &mut shelf.accounts);
-    named.has_asked |= !missing.is_empty();
-    load_accounts(connection, &missing, shelf).await?;
+    named.has_asked |= take_accounts(connection, &named.accounts, shelf, cache).await?;
     for account in shelf.accounts.values().flatten() {
         named.organizations.extend(account.organization().cloned());
     }
     let pools = named.organizations.iter().map(AccountId::pool_of);
-    let pools: BTreeSet<_> = pools.filter(|pool| !shelf.accounts.contains_key(pool)).collect();
-    let missing = cache.accounts.shelve(&pools, &mut shelf.accounts);
-    named.has_asked |= !missing.is_empty();
-    load_accounts(connection, &missing, shelf).await?;
+    let pools = pools.filter(|pool| !shelf.accounts.contains_key(pool)).collect();
+    named.has_asked |= take_accounts(connection, &pools, shelf, cache).await?;
     let missing = cache.organizations.shelve(&named.organizations, &mut shelf.organizations);
     named.has_asked |= !missing.is_empty();
     load_organizations(connection, &missing, shelf).await?;
     Ok(named)
+}
+
+/// Puts projects onto the shelf: from `cache`, and what that doesn't have from the server. Says whether that was asked.
+///
+/// Whatever may be in the cache is taken like this and no other way. The cache may be a batch ahead of the server, and
+/// a row from there would take the place of one that has yet to be written.
+async fn take_projects(
+    connection: &mut PgConnection,
+    ids: &BTreeSet<ProjectId>,
+    shelf: &mut Shelf,
+    cache: &mut Cache,
+) -> Result<bool, StoreError> {
+    let missing = cache.projects.shelve(ids, &mut shelf.projects);
+    load_projects(connection, &missing, shelf).await?;
+    Ok(!missing.is_empty())
+}
+
+/// Puts accounts onto the shelf, as [`take_projects`] does.
+async fn take_accounts(
+    connection: &mut PgConnection,
+    ids: &BTreeSet<AccountId>,
+    shelf: &mut Shelf,
+    cache: &mut Cache,
+) -> Result<bool, StoreError> {
+    let missing = cache.accounts.shelve(ids, &mut shelf.accounts);
+    load_accounts(connection, &missing, shelf).await?;
+    Ok(!missing.is_empty())
 }
 
 /// What is drawn on, who is placed, and by which prices, as credits of the accounts on the shelf move.
@@ -108,12 +129,13 @@ pub(super) async fn load_terms(
     terms: Terms,
     last_at: Timestamp,
     shelf: &mut Shelf,
+    cache: &mut Cache,
 ) -> Result<(), StoreError> {
     if !terms.price_lists.is_empty() {
         load_price_lists(connection, &terms.price_lists, last_at, shelf).await?;
     }
     load_grants(connection, &terms.granted, shelf).await?;
-    load_queues(connection, &terms.queues, QUEUE_PAGE, shelf).await
+    load_queues(connection, &terms.queues, QUEUE_PAGE, shelf, cache).await
 }
 
 /// The ledger's version as it is now.
@@ -121,12 +143,13 @@ pub(super) async fn version(connection: &mut PgConnection) -> Result<i64, StoreE
     Ok(sqlx::query_scalar!("select version from ledger").fetch_one(connection).await?)
 }
 
-/// Loads what turned out to be needed besides.
+/// Loads what turned out to be needed besides. The server has all that `cache` has.
 pub(super) async fn meet(
     connection: &mut PgConnection,
     need: Need,
     last_at: Timestamp,
     shelf: &mut Shelf,
+    cache: &mut Cache,
 ) -> Result<(), StoreError> {
     let projects_before = shelf.projects.len();
     match need {
@@ -137,7 +160,7 @@ pub(super) async fn meet(
             // Four times as much each time: a long walk needs few round trips.
             let page =
                 shelf.queues.get(&owner).map_or(QUEUE_PAGE, |head| head.claims.len().max(QUEUE_PAGE) * 4);
-            load_queues(connection, &[owner], page, shelf).await?;
+            load_queues(connection, &[owner], page, shelf, cache).await?;
         }
         // For all that wait and are at hand: where one is needed, others will be.
         Need::Ahead(_) => count_ahead(connection, shelf).await?,
@@ -164,7 +187,7 @@ pub(super) async fn meet(
         Need::Grants(account) => load_grants(connection, &[account], shelf).await?,
         Need::Prices(owner) => load_price_lists(connection, &[owner], last_at, shelf).await?,
         Need::Tied(account) => load_tied(connection, &account, shelf).await?,
-        Need::Unpriced => load_unpriced(connection, last_at, shelf).await?,
+        Need::Unpriced => load_unpriced(connection, last_at, shelf, cache).await?,
         Need::Stale => load_stale(connection, shelf).await?,
     }
     if shelf.projects.len() > projects_before && !shelf.holders.is_empty() {

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use sqlx::PgConnection;
 
 use super::super::StoreError;
+use super::super::cache::Cache;
 use super::super::rows::Table;
-use super::{load_accounts, load_projects, texts};
+use super::{take_accounts, take_projects, texts};
 use crate::ledger::account::Chain;
 use crate::ledger::books::{HOLDERS_SHOWN, Holders, Shelf};
 use crate::ledger::credits::Credits;
@@ -15,12 +16,13 @@ use crate::ledger::notice::Holder;
 use crate::ledger::project::Ticket;
 use crate::ledger::queue::QueueHead;
 
-/// Loads the first `page` claims of each queue, with their projects and the accounts of those.
+/// Loads the first `page` claims of each queue, with their projects and the accounts of those, which may be in `cache`.
 pub(in crate::store) async fn load_queues(
     connection: &mut PgConnection,
     owners: &[AccountId],
     page: usize,
     shelf: &mut Shelf,
+    cache: &mut Cache,
 ) -> Result<(), StoreError> {
     if owners.is_empty() {
         return Ok(());
@@ -54,11 +56,12 @@ pub(in crate::store) async fn load_queues(
         shelf.queues.insert(owner.clone(), head);
     }
     projects.retain(|id| !shelf.projects.contains_key(id));
-    load_projects(connection, &projects, shelf).await?;
+    take_projects(connection, &projects, shelf, cache).await?;
     let waiting = projects.iter().filter_map(|id| shelf.projects.get(id)?.as_ref()?.chain.clone());
     let accounts: BTreeSet<_> = waiting.map(|chain| chain.account).collect();
     let missing = accounts.into_iter().filter(|id| !shelf.accounts.contains_key(id)).collect();
-    load_accounts(connection, &missing, shelf).await
+    take_accounts(connection, &missing, shelf, cache).await?;
+    Ok(())
 }
 
 /// Counts what is ahead of every waiting project on the shelf, in one walk of each of their queues.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use sqlx::PgConnection;
 
 use super::super::StoreError;
+use super::super::cache::Cache;
 use super::super::rows::{GrantRecord, PriceListRecord, Table};
 use super::{Terms, load_accounts, load_organizations, load_projects, load_terms, texts};
 use crate::ledger::books::Shelf;
@@ -99,6 +100,7 @@ pub(super) async fn load_unpriced(
     connection: &mut PgConnection,
     last_at: Timestamp,
     shelf: &mut Shelf,
+    cache: &mut Cache,
 ) -> Result<(), StoreError> {
     let ids = sqlx::query_scalar!("select project_id from project where unpriced_since is not null")
         .fetch_all(&mut *connection)
@@ -118,7 +120,7 @@ pub(super) async fn load_unpriced(
         organizations.into_iter().map(Some).filter(|owner| !shelf.price_lists.contains_key(owner)).collect();
     load_price_lists(connection, &owners, last_at, shelf).await?;
     shelf.unpriced = Some(unpriced);
-    load_terms(connection, Terms::of_accounts(shelf), last_at, shelf).await
+    load_terms(connection, Terms::of_accounts(shelf), last_at, shelf, cache).await
 }
 
 /// Loads the projects whose holds are stale.

@@ -55,7 +55,8 @@ fn draw(rng: &mut Rng, number: usize) -> Message {
         }
         90..95 => {
             let plan = json!({ "capacity": rng.i64(0..10), "allocation": rng.i64(0..10) });
-            Message::account(&id, account, revision, plan)
+            let name = json!({ "name": format!("name {number}") });
+            Message::account(&id, account, revision, if rng.bool() { plan } else { name })
         }
         _ => Message::organization(&id, "org", revision, rng.i64(0..15)),
     }

@@ -95,3 +95,44 @@ fn a_discard_changes_the_ledger_for_whoever_is_deciding() {
     assert!(version() > before);
     assert!(daemon.stop().success());
 }
+
+/// Reading a pool's queue brings the accounts of those who wait there, of which one may just be changing.
+#[test]
+fn a_queue_that_is_read_while_a_member_is_being_changed_does_not_bring_the_member_back_as_it_was() {
+    let mut world = World::new();
+    world.set("CREDITD__BATCH__MESSAGES_MAX", "2");
+    world.set("CREDITD__DATABASE__LOCK_TIMEOUT_S", "300");
+    world.set("CREDITD__DATABASE__STATEMENT_TIMEOUT_S", "310");
+    let member = json!({ "kind": "integrated", "organization_id": "org", "allocation": 50 });
+    let daemon = world.daemon();
+    world.publish(&[
+        Message::organization("o", "org", 1, 10),
+        Message::account("a1", "film", 1, member.clone()),
+        Message::account("a2", "photo", 1, member),
+        Message::project("p1", "running", "photo", 1, "started", 10),
+        Message::project("p2", "waiting", "film", 1, "started", 5),
+    ]);
+    world.wait_for_messages(&["p2"]);
+
+    let locked = world.hold_open("select from creditd.ledger for update");
+    world.publish(&[Message::account("a3", "film", 2, json!({ "name": "Film & Co" }))]);
+    world.wait_until_somebody_is_blocked();
+    // A full batch, which is decided meanwhile and looks for who waits for the pool.
+    world.publish(&[
+        Message::project("p3", "running", "photo", 2, "submitted", 10),
+        Message::project("p4", "running", "photo", 3, "under_revision", 10),
+    ]);
+    wait_until("it has looked", || {
+        let looked = world.report(
+            "select to_jsonb(count(*)) from pg_stat_activity
+              where datname = current_database() and query = 'select version from ledger'",
+        );
+        looked != json!(0)
+    });
+    drop(locked);
+    world.publish(&[Message::grant("g", "film", 1)]);
+    world.wait_for_messages(&["a3", "p4", "g"]);
+    assert_eq!(world.json(&["account", "show", "film"])["name"], "Film & Co");
+    assert!(daemon.stop().success());
+    world.assert_verified();
+}
