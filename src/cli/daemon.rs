@@ -17,10 +17,16 @@ const STACK_VARIABLE: &str = "RUST_MIN_STACK";
 /// used of a stack takes memory.
 const STACK_BYTES: u32 = 512 * 1024 * 1024;
 
+/// From what size on the C library takes memory from the system and gives it back block by block, and of how much that
+/// is free it keeps; elsewhere than with glibc they say nothing. By itself it would raise both to the largest block
+/// that was ever freed, which for what a batch is made of is a matter of chance, and keep that much on every thread.
+const BLOCK_VARIABLES: [&str; 2] = ["MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"];
+const BLOCK_BYTES: u32 = 512 * 1024;
+
 /// Runs the daemon; with `json`, its log is for programs even on a terminal.
 pub(super) fn run(config_file: Option<&Path>, json: bool) -> Result<(), CommandError> {
     if std::env::var_os(STACK_VARIABLE).is_none() {
-        return Err(again_with_larger_stacks());
+        return Err(again_with_memory_set());
     }
     let mut config = Config::load(config_file)?;
     if json {
@@ -34,14 +40,17 @@ pub(super) fn run(config_file: Option<&Path>, json: bool) -> Result<(), CommandE
     Ok(runtime.block_on(daemon::run(config, log, reload))?)
 }
 
-/// Replaces this process by the same with the variable set: it is read once, when a process starts.
-fn again_with_larger_stacks() -> CommandError {
-    let failed = |error| CommandError::System { what: "starting again with larger stacks", error };
-    match std::env::current_exe() {
-        Err(error) => failed(error),
-        Ok(program) => {
-            let arguments = std::env::args_os().skip(1);
-            failed(Command::new(program).args(arguments).env(STACK_VARIABLE, STACK_BYTES.to_string()).exec())
-        }
+/// Replaces this process by the same with the variables set that aren't: they are read once, when a process starts.
+fn again_with_memory_set() -> CommandError {
+    let failed = |error| CommandError::System { what: "starting again with its memory set", error };
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return failed(error),
+    };
+    let mut again = Command::new(program);
+    again.args(std::env::args_os().skip(1)).env(STACK_VARIABLE, STACK_BYTES.to_string());
+    for variable in BLOCK_VARIABLES.into_iter().filter(|variable| std::env::var_os(variable).is_none()) {
+        again.env(variable, BLOCK_BYTES.to_string());
     }
+    failed(again.exec())
 }
