@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use time::{Duration, OffsetDateTime, PrimitiveDateTime};
 
+use crate::hooks;
 use crate::ledger::moment::Timestamp;
 
 /// The longest name of a time zone, in characters; the longest that PostgreSQL has is half of it.
@@ -14,7 +15,7 @@ const ZONE_CHARS_MAX: usize = 64;
 
 /// The time by this machine's clock.
 pub(crate) fn now() -> Timestamp {
-    Timestamp::cut(OffsetDateTime::now_utc())
+    Timestamp::cut(OffsetDateTime::now_utc() + hooks::clock_ahead())
 }
 
 /// A time zone, by its name. When its clocks are changed is PostgreSQL's to know, and so is whether there is one of

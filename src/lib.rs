@@ -20,6 +20,7 @@ pub mod command;
 pub mod config;
 pub mod contract;
 pub mod daemon;
+mod hooks;
 pub mod http;
 pub mod ledger;
 pub mod logging;

@@ -2,6 +2,7 @@
 
 use crate::contract::inbound::{DecodeError, Message, decode};
 use crate::contract::raw::RawMessage;
+use crate::hooks;
 use crate::ledger::ids::MessageKey;
 use crate::ledger::inbox::Fingerprint;
 use crate::ledger::moment::Timestamp;
@@ -115,6 +116,7 @@ const SUSPECT_DETAIL: &str = "the process died three times while it had this mes
 
 impl Content {
     fn of(raw: &RawMessage) -> Self {
+        hooks::decoding(&raw.body);
         match decode(raw) {
             Ok(message) => {
                 let fingerprint = message.fingerprint();

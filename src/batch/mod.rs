@@ -17,6 +17,7 @@ pub(crate) use offers::{Offers, TRIES_ALONE_MAX};
 pub(crate) use pipeline::{Landing, Pipeline};
 use tracing::warn;
 
+use crate::hooks;
 use crate::ledger::books::LogRecord;
 use crate::ledger::ids::MessageKey;
 use crate::ledger::settings::Settings;
@@ -92,7 +93,9 @@ pub(crate) async fn apply(
     let locked = Instant::now();
     let Taken { report, committed, fates, changes, .. } = take(&mut batch, cache, arrivals, settings).await?;
     let saved = Instant::now();
+    hooks::reached("saved");
     let log = batch.commit_into(cache, *changes).await?;
+    hooks::reached("committed");
     let figures = BatchFigures {
         messages: fates,
         locking: locked - began,
@@ -127,6 +130,7 @@ async fn take(
     let Decided::Done(decisions, changes) = batch.decide_by(cache, &admitted.inputs, settings).await? else {
         unreachable!("only commands are refused");
     };
+    hooks::reached("decided");
     let taken = admitted.decided(arrivals, decisions, changes);
     batch.save(&taken.report.received, &taken.changes, taken.now).await?;
     Ok(taken)

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::admission::{Admitted, Report, Taken};
 use super::{Arrival, Attempt, Committed, Written, keys};
+use crate::hooks;
 use crate::ledger::books::LogRecord;
 use crate::ledger::inbox::Inbox;
 use crate::ledger::settings::Settings;
@@ -242,8 +243,10 @@ impl<T> Pipeline<T> {
                 }
             }
         }
+        hooks::reached("loaded");
         let decided = draft.decide(&mut self.cache, &admitted.inputs, settings);
         let (decisions, changes) = decided.ok_or(Undecided::UnderLock)?;
+        hooks::reached("decided");
         let inbox = std::mem::take(&mut admitted.inbox);
         let Taken { report, committed, fates, changes, now } = admitted.decided(arrivals, decisions, changes);
         let received = Arc::clone(&report.received);
@@ -260,7 +263,9 @@ impl Drafted {
         let underway = writing.take_underway();
         let commit = tokio::spawn(async move {
             let began = Instant::now();
-            writing.commit().await.map(|()| began.elapsed())
+            writing.commit().await?;
+            hooks::reached("committed");
+            Ok(began.elapsed())
         });
         Flight { token, arrivals, undo, outcome, inbox, underway, commit, ended: None }
     }

@@ -18,6 +18,7 @@ use crate::batch::{self, Arrival, Attempt, Committed, Landing, Offers, Pipeline,
 use crate::broker::DeliveryTag;
 use crate::clock;
 use crate::contract::inbound::known_types;
+use crate::hooks;
 use crate::ledger::settings::Settings;
 use crate::store::{ParkedRow, Remedy, Store, StoreError};
 use crate::vitals::metrics::{BatchFailure, Server};
@@ -213,6 +214,7 @@ impl Apply {
         let Landing { written, undone, error } = landing;
         if let Some((written, last)) = written {
             let committed = self.note(written, turn.consuming);
+            hooks::reached("noted");
             Self::acknowledge(committed, last, turn).await;
         }
         if let Some(error) = error {
@@ -242,6 +244,7 @@ impl Apply {
             debug!(%error, "the acknowledgement failed; the messages will come again, and do nothing");
             link.over.cancel();
         }
+        hooks::reached("acknowledged");
     }
 
     /// Tells that a batch is committed.

@@ -15,9 +15,9 @@ use crate::broker::{
     Acknowledger, BrokerError, BrokerSettings, Consumer, Deliveries, Delivery, DeliveryTag, QueueDepth,
     QueueWatch,
 };
-use crate::clock;
 use crate::vitals::metrics::Server;
 use crate::vitals::{Doing, Health, Heartbeat, Metrics, Part};
+use crate::{clock, hooks};
 
 /// What the intake hands on.
 pub(super) enum Received {
@@ -183,6 +183,7 @@ async fn last_error(deliveries: &mut Deliveries) -> BrokerError {
 
 /// A suspect is not decoded yet: that may be what the process died of.
 fn received(delivery: Delivery) -> Received {
+    hooks::reached("received");
     let Delivery { raw, tag, redeliveries } = delivery;
     let suspect = redeliveries >= SUSPECT_REDELIVERIES;
     if suspect {

@@ -17,6 +17,7 @@ use super::tail::LogTail;
 use crate::broker::{BrokerSettings, Destination, OutboundMessage, PublishError, Publisher};
 use crate::clock;
 use crate::contract::outbound::OutboundEvent;
+use crate::hooks;
 use crate::ledger::entry::LogNumber;
 use crate::store::{Lease, LogLine, Remedy, Store, StoreError};
 use crate::vitals::metrics::Server;
@@ -241,7 +242,9 @@ impl Relay {
     ) -> Result<(), Ended> {
         let source = self.store.event_source();
         let window: Vec<_> = lines.iter().map(|line| message_of(&source, line)).collect();
+        hooks::reached("taken to publish");
         let outcome = self.publish_window(publisher, cursor.epoch, &window).await?;
+        hooks::reached("published");
         let (confirmed, unroutable) = match &outcome {
             Ok(done) => (window.len(), done.unroutable),
             Err(error) => (error.confirmed(), 0),
@@ -341,6 +344,7 @@ impl Cursor {
         if !store.advance(self.epoch, self.published, self.unroutable, LEASE).await? {
             return Err(Ended::LostLease);
         }
+        hooks::reached("recorded");
         *self = Self::new(Lease { epoch: self.epoch, published: self.published });
         Ok(())
     }

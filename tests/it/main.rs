@@ -12,6 +12,7 @@ mod contract;
 mod daemon;
 mod dashboard;
 mod events;
+#[path = "../faults/mod.rs"]
 mod faults;
 mod http;
 mod last_mile;

@@ -19,15 +19,29 @@ use tokio::{
 };
 
 /// What the proxy does with bytes.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Network {
     /// Passes them on.
     Up,
-    /// Swallows what the broker says, and keeps the connection open.
+    /// Swallows what the server says, and keeps the connection open.
     Silent,
     /// Ends every connection at once.
     Cut,
+    /// Passes nothing on in this direction, and keeps what comes for later.
+    Frozen(Towards),
+    /// Passes on what comes in this direction, each piece a moment later.
+    Slow(Towards),
 }
+
+/// Whom bytes go to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Towards {
+    Server,
+    Client,
+}
+
+/// How long a slow network keeps each piece.
+const SLOW: Duration = Duration::from_millis(20);
 
 /// Bytes of the client that are replaced on their way to the broker, by as many.
 pub(crate) type Rewrite = Option<(Vec<u8>, Vec<u8>)>;
@@ -38,6 +52,7 @@ pub(crate) struct Proxy {
     network: watch::Sender<Network>,
     injected: broadcast::Sender<Vec<u8>>,
     connections: Arc<AtomicUsize>,
+    open: watch::Sender<usize>,
 }
 
 impl Proxy {
@@ -49,17 +64,20 @@ impl Proxy {
         let (broker, inject) = (broker.to_owned(), injected.clone());
         let connections = Arc::new(AtomicUsize::new(0));
         let accepted = Arc::clone(&connections);
+        let open = watch::Sender::new(0);
+        let carried = open.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 accepted.fetch_add(1, Ordering::Relaxed);
-                let broker = TcpStream::connect(&broker).await.unwrap();
+                // Whoever is not there is not there behind a proxy either.
+                let Ok(broker) = TcpStream::connect(&broker).await else { continue };
                 let (from_client, to_client) = client.into_split();
                 let (from_broker, to_broker) = broker.into_split();
                 let towards_broker = Direction {
                     from: from_client,
                     to: to_broker,
                     network: watched.clone(),
-                    towards_client: false,
+                    towards: Towards::Server,
                     injected: inject.subscribe(),
                     rewrite: rewrite.clone(),
                 };
@@ -67,15 +85,29 @@ impl Proxy {
                     from: from_broker,
                     to: to_client,
                     network: watched.clone(),
-                    towards_client: true,
+                    towards: Towards::Client,
                     injected: inject.subscribe(),
                     rewrite: None,
                 };
-                tokio::spawn(towards_broker.carry());
-                tokio::spawn(towards_client.carry());
+                for direction in [towards_broker, towards_client] {
+                    carried.send_modify(|open| *open += 1);
+                    let carried = carried.clone();
+                    tokio::spawn(async move {
+                        direction.carry().await;
+                        carried.send_modify(|open| *open -= 1);
+                    });
+                }
             }
         });
-        Self { address, network, injected, connections }
+        Self { address, network, injected, connections, open }
+    }
+
+    /// Ends every connection, and passes on what new ones bring.
+    pub(crate) async fn cut_once(&self) {
+        self.set(Network::Cut);
+        let mut open = self.open.subscribe();
+        open.wait_for(|open| *open == 0).await.unwrap();
+        self.set(Network::Up);
     }
 
     /// How many connections there were so far.
@@ -122,7 +154,7 @@ struct Direction {
     from: OwnedReadHalf,
     to: OwnedWriteHalf,
     network: watch::Receiver<Network>,
-    towards_client: bool,
+    towards: Towards,
     injected: broadcast::Receiver<Vec<u8>>,
     rewrite: Rewrite,
 }
@@ -144,17 +176,22 @@ impl Direction {
             tokio::select! {
                 frame = self.injected.recv() => {
                     let frame = frame.ok()?;
-                    if self.towards_client {
+                    if self.towards == Towards::Client {
                         self.to.write_all(&frame).await.ok()?;
                     }
                 }
                 length = self.from.read(&mut buffer) => {
                     let read = &mut buffer[..length.ok().filter(|length| *length > 0)?];
-                    if self.towards_client && *self.network.borrow() == Network::Silent {
+                    if self.towards == Towards::Client && *self.network.borrow() == Network::Silent {
                         continue;
                     }
                     if let Some((original, replacement)) = &self.rewrite {
                         replace(read, original, replacement);
+                    }
+                    let towards = self.towards;
+                    self.network.wait_for(|state| *state != Network::Frozen(towards)).await.ok()?;
+                    if *self.network.borrow() == Network::Slow(towards) {
+                        tokio::time::sleep(SLOW).await;
                     }
                     self.to.write_all(read).await.ok()?;
                 }

@@ -23,7 +23,7 @@ use super::{Daemon, Listener, config_arguments, creditd, wait_until};
 const VHOSTS: u32 = 320;
 
 /// How many messages are published before their confirms are awaited, where the broker may be in trouble.
-const PUBLISHED_AT_ONCE: usize = 5;
+pub(crate) const PUBLISHED_AT_ONCE: usize = 5;
 /// How often a broker that is away is tried.
 const RECONNECT_EVERY: Duration = Duration::from_millis(100);
 
@@ -279,6 +279,11 @@ impl World {
     /// Publishes in order, a few at a time, whatever happens to the broker meanwhile: only what it confirmed
     /// counts, and the rest is published again. Says how often it met with trouble.
     pub(crate) fn publish_through_trouble(&self, messages: &[Message]) -> usize {
+        self.publish_slowly(messages, Duration::ZERO)
+    }
+
+    /// The same with a pause after each few.
+    pub(crate) fn publish_slowly(&self, messages: &[Message], pause: Duration) -> usize {
         let outbound: Vec<_> = messages.iter().enumerate().map(outbound).collect();
         let mut failures = 0;
         blocking(async {
@@ -299,6 +304,7 @@ impl World {
                     Ok(done) if done.unroutable == 0 => {
                         unconfirmed = &unconfirmed[window.len()..];
                         connected = Some(upstream);
+                        tokio::time::sleep(pause).await;
                     }
                     // The queue is not back yet.
                     Ok(_) => failures += 1,

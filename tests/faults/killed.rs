@@ -81,7 +81,7 @@ fn servers_killed_under_load_are_waited_for_and_nothing_is_lost() {
     world.set("CREDITD__BATCH__MESSAGES_MAX", FEW);
     let listener = world.listen();
     let mut daemon = world.daemon();
-    wait_until_the_queue_is_on_disk(&sandbox);
+    wait_until_the_queue_is_on_disk(&sandbox, "t1");
     let (first, second) = workload.stream.split_at(workload.stream.len() / 2);
 
     let count = random.i64(1..20);
@@ -118,13 +118,13 @@ fn servers_killed_under_load_are_waited_for_and_nothing_is_lost() {
 }
 
 /// RabbitMQ notes a new quorum queue's log in this file only half a second later, and loses it until then.
-fn wait_until_the_queue_is_on_disk(sandbox: &Sandbox) {
+pub(super) fn wait_until_the_queue_is_on_disk(sandbox: &Sandbox, vhost: &str) {
     let noted = sandbox
         .endpoints()
         .directory
         .join("rabbitmq/mnesia/creditd@localhost/quorum/creditd@localhost/names.dets");
-    let queue = b"t1_creditd.projects";
+    let queue = format!("{vhost}_creditd.projects").into_bytes();
     wait_until("the queue's entry on disk", || {
-        fs::read(&noted).unwrap().windows(queue.len()).any(|bytes| bytes == queue)
+        fs::read(&noted).unwrap().windows(queue.len()).any(|bytes| *bytes == queue)
     });
 }

@@ -107,3 +107,41 @@ fn a_suspect_that_comes_through_before_its_third_death_alone_is_cleared() {
     world.assert_verified();
     assert!(daemon.stop().success());
 }
+
+#[test]
+fn a_message_that_ends_the_process_that_decodes_it_is_parked_and_all_around_it_is_applied() {
+    let mut world = World::new();
+    let hooks = world.file("hooks");
+    std::fs::create_dir(&hooks).unwrap();
+    std::fs::write(hooks.join("die_of"), "poisoned").unwrap();
+    world.set("CREDITD_TEST_HOOKS", hooks.to_str().unwrap());
+    world.declare();
+    let project = |name: &str| Message::project(name, name, "studio", 1, "started", 10);
+    world.publish(&[
+        Message::account("a1", "studio", 1, json!({ "capacity": 100 })),
+        project("before"),
+        project("poisoned"),
+        project("behind"),
+    ]);
+
+    let mut deaths = 0;
+    let mut daemon = world.start_daemon("daemon");
+    wait_until("it is parked", || {
+        if !daemon.is_running() {
+            assert_eq!(daemon.wait().code(), None, "{}", daemon.log());
+            deaths += 1;
+            daemon = world.start_daemon("daemon");
+        }
+        world.number("select count(*) from creditd.parked where reason = 'suspect'") == 1
+    });
+    assert_eq!(deaths, DEATHS_AMONG_OTHERS + DEATHS_ALONE_MAX);
+    world.wait_for_messages(&["a1", "before", "behind"]);
+    assert_eq!(world.balance("studio"), Some((100, 20, 0, 80)));
+
+    // Once what it dies of is mended, it is offered again.
+    std::fs::remove_file(hooks.join("die_of")).unwrap();
+    assert!(world.text(&["parked", "retry", "--reason", "suspect"]).contains("applied"));
+    assert_eq!(world.balance("studio"), Some((100, 30, 0, 70)));
+    world.assert_verified();
+    assert!(daemon.stop().success());
+}
