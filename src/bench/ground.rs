@@ -39,7 +39,9 @@ impl Ground {
         let config = Config::load_from(None, environment.iter().cloned())?;
         let url = |text: &str| SecretString::from(text.to_owned());
         let owner = config.database.owner_url.as_ref().map(|owner| url(owner.expose()));
-        schema::migrate(&config.database.schema, &url(config.database.url.expose()), owner.as_ref()).await?;
+        let runtime = url(config.database.url.expose());
+        let users = schema::Users { runtime: &runtime, owner: owner.as_ref(), reader: None };
+        schema::migrate(&config.database.schema, users).await?;
         Ok(Field {
             name: name.to_owned(),
             store: Store::new(&config.store_settings())?,

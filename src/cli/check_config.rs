@@ -6,15 +6,25 @@ use std::process::ExitCode;
 use serde_json::{Map, Value, json};
 
 use super::output::{Column, print, print_json, table};
-use crate::config::{Config, ConfigError, Setting};
+use super::{CommandError, asynchronously, open_store_by, tell};
+use crate::config::{Config, ConfigError, Mistake, Setting};
+use crate::store::schema;
 
 /// The exit code of a configuration that can't be used.
 const WRONG_CONFIGURATION: u8 = 2;
 
-/// Checks the settings as the daemon would read them, without asking any server. Exits with 2 if they can't
-/// be used.
-pub(super) fn run(file: Option<&Path>, json: bool) -> ExitCode {
-    let (printed, code) = match load(file) {
+/// Checks the settings as the daemon would read them, and, if it is to be strict, as whom it would work. Without that no
+/// server is asked. Exits with 2 if they can't be used.
+pub(super) fn run(file: Option<&Path>, strict: bool, json: bool) -> ExitCode {
+    let checked = match load(file) {
+        Ok(config) if strict => match asynchronously(least_privileged(&config)) {
+            Ok(()) => Ok(config),
+            Err(CommandError::Config(error)) => Err(error),
+            Err(error) => return tell(&error),
+        },
+        checked => checked,
+    };
+    let (printed, code) = match checked {
         Ok(config) if json => (print_json(&valid_json(&config)), ExitCode::SUCCESS),
         Ok(config) => (print(&valid_text(file, &config)), ExitCode::SUCCESS),
         Err(error) if json => {
@@ -29,6 +39,17 @@ pub(super) fn run(file: Option<&Path>, json: bool) -> ExitCode {
     let Err(error) = printed else { return code };
     eprintln!("creditd: {error}");
     ExitCode::FAILURE
+}
+
+/// Whether the daemon's user may do no more than the daemon does.
+async fn least_privileged(config: &Config) -> Result<(), CommandError> {
+    let store = open_store_by(config).await?;
+    let Some(excess) = store.excess().await? else { return Ok(()) };
+    let key = "database.url";
+    let setting = config.in_force().iter().find(|setting| setting.key == key);
+    let message = format!("user {} {excess}: {}", store.role(), schema::EXCESS_REMEDY);
+    let origin = setting.map(|setting| setting.origin.clone());
+    Err(ConfigError::from(Mistake { key: key.to_owned(), origin, message }).into())
 }
 
 /// The settings, if the daemon could start with them: it needs a broker, and tokens for those whom it serves;

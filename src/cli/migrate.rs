@@ -7,32 +7,43 @@ use serde_json::json;
 
 use super::CommandError;
 use super::output::{print, print_json};
-use crate::config::Config;
-use crate::store::schema;
+use crate::config::{Config, ConnectionUrl};
+use crate::store::schema::{self, GrantedRole};
 
 pub(super) async fn run(config: Option<&Path>, as_json: bool) -> Result<(), CommandError> {
     let database = Config::load(config)?.database;
-    let runtime = SecretString::from(database.url.expose().to_owned());
-    let owner = database.owner_url.map(|url| SecretString::from(url.expose().to_owned()));
-    let done = schema::migrate(&database.schema, &runtime, owner.as_ref()).await?;
+    let secret = |url: &ConnectionUrl| SecretString::from(url.expose().to_owned());
+    let runtime = secret(&database.url);
+    let (owner, reader) = (database.owner_url.as_ref().map(secret), database.reader_url.as_ref().map(secret));
+    let users = schema::Users { runtime: &runtime, owner: owner.as_ref(), reader: reader.as_ref() };
+    let done = schema::migrate(&database.schema, users).await?;
     if as_json {
         return print_json(&json!({
             "schema": done.schema,
             "applied": done.applied,
             "total": done.total,
-            "runtime_role": done.runtime_role,
-            "role_created": done.role_created,
+            "runtime_role": done.runtime.name,
+            "role_created": done.runtime.created,
             "owner_is_runtime": done.owner_is_runtime,
+            "reader_role": done.reader.as_ref().map(|role| &role.name),
+            "reader_created": done.reader.as_ref().map(|role| role.created),
         }));
     }
     print(&format!("schema {}: {} migrations applied, {} in place", done.schema, done.applied, done.total))?;
-    let role = &done.runtime_role;
-    print(&match (done.owner_is_runtime, done.role_created) {
-        (true, _) => format!(
-            "user {role} owns the tables, so nothing keeps it from changing entries; \
-             set database.owner_url to separate them"
+    let made = |role: &GrantedRole| if role.created { "was made, and " } else { "" };
+    let role = &done.runtime;
+    print(&match done.owner_is_runtime {
+        true => format!(
+            "user {} owns the tables, so nothing keeps it from changing entries; \
+             set database.owner_url to separate them",
+            role.name
         ),
-        (false, true) => format!("user {role} was made, and may read and add entries, not change them"),
-        (false, false) => format!("user {role} may read and add entries, not change them"),
-    })
+        false => format!("user {} {}may read and add entries, not change them", role.name, made(role)),
+    })?;
+    match &done.reader {
+        Some(role) => {
+            print(&format!("user {} {}may read everything, and change nothing", role.name, made(role)))
+        }
+        None => Ok(()),
+    }
 }

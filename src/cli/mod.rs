@@ -73,7 +73,11 @@ enum Command {
     /// Make or upgrade the ledger's schema, and grant the daemon's user what it needs.
     Migrate,
     /// Check the settings, and show what is in force and where it came from.
-    CheckConfig,
+    CheckConfig {
+        /// Ask PostgreSQL too, and refuse a user of the daemon's that may do more than read and add entries.
+        #[arg(long)]
+        strict: bool,
+    },
     /// Accounts: balances, what waits, alerts; open, change and close them.
     #[command(subcommand)]
     Account(account::AccountCommand),
@@ -230,7 +234,7 @@ pub fn run() -> ExitCode {
     };
     let config = config.as_deref();
     let done = match command {
-        Command::CheckConfig => return check_config::run(config, json),
+        Command::CheckConfig { strict } => return check_config::run(config, strict, json),
         // The keeper's servers die with the thread that started them: it must be this one.
         Command::SandboxKeeper(args) => keeper::keep(&args).map_err(CommandError::from),
         Command::Contract(command) => contract::run(&command, json),
@@ -261,13 +265,16 @@ pub fn run() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            if !matches!(error, CommandError::Said) {
-                eprintln!("creditd: {error}");
-            }
-            ExitCode::from(error.exit_code())
-        }
+        Err(error) => tell(&error),
     }
+}
+
+/// Says why a command did not do what it was asked to.
+fn tell(error: &CommandError) -> ExitCode {
+    if !matches!(error, CommandError::Said) {
+        eprintln!("creditd: {error}");
+    }
+    ExitCode::from(error.exit_code())
 }
 
 /// Prints what is wrong with how the program was called, or the help that was asked for. What was typed is

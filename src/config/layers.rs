@@ -17,11 +17,13 @@ const BUILT_IN: &str = include_str!("../../config/creditd.toml");
 /// What the name of an environment variable that sets a key begins with.
 pub(super) const PREFIX: &str = "CREDITD__";
 /// Keys that have no default.
-const WITHOUT_DEFAULT: [&str; 6] = [
+const WITHOUT_DEFAULT: [&str; 8] = [
     "broker.url",
     "broker.url_file",
     "database.owner_url",
     "database.owner_url_file",
+    "database.reader_url",
+    "database.reader_url_file",
     "database.url",
     "database.url_file",
 ];

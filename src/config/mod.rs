@@ -59,6 +59,8 @@ pub struct DatabaseConfig {
     pub url: ConnectionUrl,
     /// The server as the owner of the tables, for `migrate`. `None`: `url` is the owner's too.
     pub owner_url: Option<ConnectionUrl>,
+    /// The server as a user who only reads, whom `migrate` makes and grants. `None`: there is none.
+    pub reader_url: Option<ConnectionUrl>,
     /// The schema: an identifier of lowercase letters, digits and underscores, at most 63, not `pg_...`.
     pub schema: String,
     /// Seconds after which the server ends a statement.

@@ -53,6 +53,8 @@ struct WrittenDatabase {
     url_file: Option<String>,
     owner_url: Option<String>,
     owner_url_file: Option<String>,
+    reader_url: Option<String>,
+    reader_url_file: Option<String>,
     schema: String,
     statement_timeout_s: u32,
     lock_timeout_s: u32,
@@ -144,7 +146,7 @@ pub(super) fn config(layers: &Layers) -> Result<Config, ConfigError> {
     })?;
 
     let mut checker = Checker { layers, mistakes: Vec::new(), urls: Vec::new() };
-    let Urls { database, owner, broker } = checker.all_urls(&written);
+    let Urls { database, owner, reader, broker } = checker.all_urls(&written);
     checker.schema(&written.database.schema);
     checker.broker_names(&written.broker);
     checker.statuses(&written.lifecycle.statuses);
@@ -163,6 +165,7 @@ pub(super) fn config(layers: &Layers) -> Result<Config, ConfigError> {
         database: DatabaseConfig {
             url,
             owner_url: owner,
+            reader_url: reader,
             schema: written.database.schema,
             statement_timeout_s: written.database.statement_timeout_s,
             lock_timeout_s: written.database.lock_timeout_s,
@@ -210,6 +213,7 @@ fn path(text: &str) -> Option<PathBuf> {
 struct Urls {
     database: Option<ConnectionUrl>,
     owner: Option<ConnectionUrl>,
+    reader: Option<ConnectionUrl>,
     broker: Option<ConnectionUrl>,
 }
 
@@ -257,20 +261,21 @@ impl Checker<'_> {
 
     /// All URLs. Only the daemon's database is needed by every command.
     fn all_urls(&mut self, written: &Written) -> Urls {
-        let WrittenDatabase { url, url_file, owner_url, owner_url_file, .. } = &written.database;
+        let written_database = &written.database;
+        let WrittenDatabase { url, url_file, owner_url, owner_url_file, .. } = written_database;
+        let WrittenDatabase { reader_url, reader_url_file, .. } = written_database;
         if url.is_none() && url_file.is_none() {
             self.mistakes.push(not_set("database.url"));
         }
-        let database = self.url("database.url", url.as_ref(), url_file.as_ref(), ConnectionUrl::postgres);
-        let owner = self.url(
-            "database.owner_url",
-            owner_url.as_ref(),
-            owner_url_file.as_ref(),
-            ConnectionUrl::postgres,
-        );
+        let mut postgres = |key: &str, url: &Option<String>, file: &Option<String>| {
+            self.url(key, url.as_ref(), file.as_ref(), ConnectionUrl::postgres)
+        };
+        let database = postgres("database.url", url, url_file);
+        let owner = postgres("database.owner_url", owner_url, owner_url_file);
+        let reader = postgres("database.reader_url", reader_url, reader_url_file);
         let WrittenBroker { url, url_file, .. } = &written.broker;
         let broker = self.url("broker.url", url.as_ref(), url_file.as_ref(), ConnectionUrl::amqp);
-        Urls { database, owner, broker }
+        Urls { database, owner, reader, broker }
     }
 
     /// The URL at `key`, or in the file that `key_file` names.

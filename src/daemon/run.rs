@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::apply::Apply;
 use super::error::DaemonError;
@@ -27,7 +27,7 @@ use crate::config::Config;
 use crate::ledger::settings::{Order, Settings};
 use crate::logging::LogHandle;
 use crate::report::ReportError;
-use crate::store::{Remedy, Store};
+use crate::store::{Remedy, Store, schema};
 use crate::vitals::metrics::Server;
 use crate::vitals::{Doing, Part, Vitals};
 
@@ -182,5 +182,10 @@ async fn check(store: &Store, ours: Order, zone: &Zone) -> Result<(), DaemonErro
     known.map_err(|error| match error {
         ReportError::Store(error) => error.into(),
         unknown => DaemonError::TimeZone(unknown),
-    })
+    })?;
+    if let Some(excess) = store.excess().await? {
+        let user = store.role();
+        warn!("PostgreSQL's user {user} {excess}: {}", schema::EXCESS_REMEDY);
+    }
+    Ok(())
 }

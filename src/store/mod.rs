@@ -139,6 +139,16 @@ impl Store {
         schema::check(&mut connection, &self.schema).await
     }
 
+    /// What this role may do to entries beyond reading and adding them.
+    pub async fn excess(&self) -> Result<Option<schema::Excess>, StoreError> {
+        schema::excess(&mut *self.pool.acquire().await?).await
+    }
+
+    /// The role that the store is used by.
+    pub fn role(&self) -> &str {
+        self.options.get_username()
+    }
+
     /// The pool only says that it took too long: who was asked, and what came of it, is said by asking once
     /// more.
     async fn unreachable(&self, error: sqlx::Error) -> StoreError {

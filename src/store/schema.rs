@@ -1,6 +1,7 @@
-//! The schema: making it, granting the daemon's role the least that works, and refusing one that is older
-//! or newer than this program.
+//! The schema: making it, granting the daemon's role and the readers' the least that works, telling a role that may
+//! do more, and refusing a schema that is older or newer than this program.
 
+use std::fmt;
 use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -44,24 +45,89 @@ pub struct Migrated {
     /// Migrations that are in place.
     pub total: usize,
     /// The daemon's role.
-    pub runtime_role: String,
-    /// Whether that role was made now.
-    pub role_created: bool,
+    pub runtime: GrantedRole,
+    /// The role of those who only read, where there is one.
+    pub reader: Option<GrantedRole>,
     /// Whether the schema belongs to the daemon's own role, so that privileges keep nothing from it.
     pub owner_is_runtime: bool,
 }
 
-/// Makes or upgrades the schema as `owner_url`, else as `runtime_url`, and grants the role of `runtime_url`,
-/// made if missing, the least that works.
-pub async fn migrate(
-    schema: &str,
-    runtime_url: &SecretString,
-    owner_url: Option<&SecretString>,
-) -> Result<Migrated, StoreError> {
-    let runtime = PgConnectOptions::from_str(runtime_url.expose_secret())?;
-    let runtime_role = runtime.get_username().to_owned();
-    let owner = PgConnectOptions::from_str(owner_url.unwrap_or(runtime_url).expose_secret())?;
-    let owner_is_runtime = owner.get_username() == runtime_role;
+/// A role that `migrate` granted what it needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantedRole {
+    /// Its name.
+    pub name: String,
+    /// Whether it was made now.
+    pub created: bool,
+}
+
+/// As whom the server is reached, each by a URL.
+#[derive(Clone, Copy, Debug)]
+pub struct Users<'a> {
+    /// The daemon.
+    pub runtime: &'a SecretString,
+    /// Who owns the tables; `None`: the daemon does.
+    pub owner: Option<&'a SecretString>,
+    /// Who only reads, if anybody.
+    pub reader: Option<&'a SecretString>,
+}
+
+/// What is wrong with a daemon's role that may do more, and what to do about it.
+pub const EXCESS_REMEDY: &str = "nothing but creditd itself keeps entries from being changed; give the tables an owner \
+                                 of their own by database.owner_url, and run `creditd migrate`";
+
+/// What a role may do to entries beyond reading and adding them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// Everything: it is a superuser.
+    Superuser,
+    /// Everything: it owns them, and could switch off the trigger that keeps them.
+    Owner,
+    /// It was granted to change or remove them, and only the trigger keeps them.
+    Granted,
+}
+
+impl fmt::Display for Excess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Excess::Superuser => "is a superuser",
+            Excess::Owner => "owns the entries",
+            Excess::Granted => "was granted to change or remove entries",
+        })
+    }
+}
+
+/// What the role of `connection` may do to entries beyond reading and adding them.
+pub(super) async fn excess(connection: &mut PgConnection) -> Result<Option<Excess>, StoreError> {
+    let asked = "select rolsuper, pg_has_role(current_user, relowner, 'member'),
+                        has_table_privilege(entry.oid, 'update, delete, truncate')
+                            or has_any_column_privilege(entry.oid, 'update')
+                   from pg_roles, pg_class entry
+                  where rolname = current_user and entry.oid = 'entry'::regclass";
+    let row = sqlx::query(asked).fetch_one(connection).await?;
+    let found = [(0, Excess::Superuser), (1, Excess::Owner), (2, Excess::Granted)];
+    for (column, excess) in found {
+        if row.try_get(column)? {
+            return Ok(Some(excess));
+        }
+    }
+    Ok(None)
+}
+
+/// Makes or upgrades the schema as the owner, and grants the daemon's role and the readers', made if missing, the
+/// least that works.
+pub async fn migrate(schema: &str, users: Users<'_>) -> Result<Migrated, StoreError> {
+    let runtime = role_of(users.runtime)?;
+    let reader = users.reader.map(role_of).transpose()?;
+    let owner = PgConnectOptions::from_str(users.owner.unwrap_or(users.runtime).expose_secret())?;
+    if let Some(name) = reader.as_ref().filter(|name| **name == runtime || *name == owner.get_username()) {
+        let why = "it would lose what it needs, or read and change";
+        return Err(StoreError::Schema(format!(
+            "database.reader_url names user {name}, which another URL names too: {why}; give the readers a user of \
+             their own"
+        )));
+    }
+    let owner_is_runtime = owner.get_username() == runtime;
     let owner = owner.options([("search_path", schema)]);
     let mut connection = connect(&owner).await.map_err(|error| unreachable(&owner, error))?;
 
@@ -72,14 +138,37 @@ pub async fn migrate(
     MIGRATOR.run(&mut connection).await?;
     let total = applied(&mut connection).await?.map_or(0, |list| list.len());
 
-    let password = password_of(runtime_url.expose_secret());
-    let role_created = !owner_is_runtime && create_role(&mut connection, &runtime_role, password).await?;
-    if !owner_is_runtime {
-        grant(&mut connection, &quoted, &quote(&runtime_role)).await?;
-    }
+    let runtime = match owner_is_runtime {
+        true => GrantedRole { name: runtime, created: false },
+        false => granted(&mut connection, &quoted, runtime, users.runtime, &GRANTS).await?,
+    };
+    let reader = match (reader, users.reader) {
+        (Some(name), Some(url)) => {
+            let grants = GRANTS.map(|(table, _)| (table, "select"));
+            Some(granted(&mut connection, &quoted, name, url, &grants).await?)
+        }
+        _ => None,
+    };
     connection.close().await?;
     let schema = schema.to_owned();
-    Ok(Migrated { schema, applied: total - before, total, runtime_role, role_created, owner_is_runtime })
+    Ok(Migrated { schema, applied: total - before, total, runtime, reader, owner_is_runtime })
+}
+
+fn role_of(url: &SecretString) -> Result<String, StoreError> {
+    Ok(PgConnectOptions::from_str(url.expose_secret())?.get_username().to_owned())
+}
+
+/// Makes the role if it is missing, with the password of `url`, and grants it nothing but `grants`.
+async fn granted(
+    connection: &mut PgConnection,
+    schema: &str,
+    name: String,
+    url: &SecretString,
+    grants: &[(&str, &str)],
+) -> Result<GrantedRole, StoreError> {
+    let created = create_role(connection, &name, password_of(url.expose_secret())).await?;
+    grant(connection, schema, &quote(&name), grants).await?;
+    Ok(GrantedRole { name, created })
 }
 
 /// Refuses a schema that is missing, older or newer than this program, and says what to do.
@@ -143,10 +232,15 @@ async fn create_role(
     }
 }
 
-async fn grant(connection: &mut PgConnection, schema: &str, role: &str) -> Result<(), StoreError> {
+async fn grant(
+    connection: &mut PgConnection,
+    schema: &str,
+    role: &str,
+    grants: &[(&str, &str)],
+) -> Result<(), StoreError> {
     let mut transaction = connection.begin().await?;
     execute(&mut transaction, format!("grant usage on schema {schema} to {role}")).await?;
-    for (table, privileges) in GRANTS {
+    for (table, privileges) in grants {
         execute(&mut transaction, format!("revoke all on {schema}.{table} from {role}")).await?;
         execute(&mut transaction, format!("grant {privileges} on {schema}.{table} to {role}")).await?;
     }

@@ -3,6 +3,7 @@
 mod batches;
 mod bisecting;
 mod drafts;
+mod roles;
 mod schema;
 mod settings;
 mod verify;

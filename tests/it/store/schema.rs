@@ -11,7 +11,7 @@ use crate::support::{Message, World, blocking};
 
 /// How PostgreSQL refuses a statement of who connects by `url`: the SQLSTATE, the message and the hint. The
 /// statement is undone where it is not refused.
-fn refusal(url: &str, statement: &str) -> Option<(String, String, String)> {
+pub(super) fn refusal(url: &str, statement: &str) -> Option<(String, String, String)> {
     blocking(async {
         let mut connection = PgConnection::connect(url).await.unwrap();
         let mut transaction = connection.begin().await.unwrap();
@@ -23,10 +23,10 @@ fn refusal(url: &str, statement: &str) -> Option<(String, String, String)> {
     })
 }
 
-const PRIVILEGE: &str = "42501";
+pub(super) const PRIVILEGE: &str = "42501";
 
 /// An entry that PostgreSQL has no reason to refuse.
-const INSERT_ENTRY: &str =
+pub(super) const INSERT_ENTRY: &str =
     "insert into entry (log_number, account_id, sequence, at, kind, from_side, to_side,
         credits, total, held, consumed, cause_source, cause_id, cause_type, layout, digest)
     values (1, 'a', 1, now(), 'plan', 'outside', 'available', 5, 5, 0, 0, '/test', '1', 't', 1,

@@ -10,7 +10,7 @@ mod world;
 pub(crate) use daemon::Daemon;
 pub(crate) use listener::{Heard, Listener};
 pub(crate) use messages::{Message, message, today};
-pub(crate) use world::{OpenTransaction, PUBLISHED_AT_ONCE, World, blocking, servers};
+pub(crate) use world::{OpenTransaction, PUBLISHED_AT_ONCE, World, blocking, run_as, servers};
 
 use std::ffi::OsStr;
 use std::path::Path;

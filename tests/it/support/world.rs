@@ -433,10 +433,7 @@ impl World {
 
     /// Runs statements as PostgreSQL's superuser.
     pub(crate) fn as_superuser(&self, statements: &str) {
-        blocking(async {
-            let mut superuser = PgConnection::connect(&self.superuser_url).await.unwrap();
-            sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(&mut superuser).await.unwrap();
-        });
+        run_as(&self.superuser_url, statements);
     }
 
     /// `verify` must find nothing.
@@ -490,6 +487,14 @@ impl Drop for OpenTransaction {
             self.runtime.block_on(connection.close()).ok();
         }
     }
+}
+
+/// Runs statements as the user of a database's URL.
+pub(crate) fn run_as(url: &str, statements: &str) {
+    blocking(async {
+        let mut connection = PgConnection::connect(url).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(&mut connection).await.unwrap();
+    });
 }
 
 /// Runs something asynchronous where a test stands.
