@@ -6,8 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use secrecy::SecretString;
-
 use super::BenchError;
 use super::database::Database;
 use crate::broker::BrokerSettings;
@@ -37,11 +35,7 @@ impl Ground {
         let endpoints = self.sandbox.endpoints();
         let environment = environment(endpoints, name);
         let config = Config::load_from(None, environment.iter().cloned())?;
-        let url = |text: &str| SecretString::from(text.to_owned());
-        let owner = config.database.owner_url.as_ref().map(|owner| url(owner.expose()));
-        let runtime = url(config.database.url.expose());
-        let users = schema::Users { runtime: &runtime, owner: owner.as_ref(), reader: None };
-        schema::migrate(&config.database.schema, users).await?;
+        schema::migrate(&config.database.schema, &config.database.users()).await?;
         Ok(Field {
             name: name.to_owned(),
             store: Store::new(&config.store_settings())?,

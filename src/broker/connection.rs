@@ -1,13 +1,18 @@
 //! One connection with one channel, opened and closed within time limits.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use lapin::{Channel, Connection, ConnectionProperties, ConnectionStatus, types::ShortString, uri::AMQPUri};
+use lapin::{
+    AsyncTcpStream, Channel, Connection, ConnectionProperties, ConnectionStatus, runtime,
+    types::ShortString,
+    uri::{AMQPAuthority, AMQPScheme, AMQPUri},
+};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 use tracing::debug;
+use url::Url;
 
-use super::BrokerError;
+use super::{BrokerError, tls::TlsFiles};
 
 /// TCP, TLS and AMQP handshakes together. The URL's own `connection_timeout` is ignored by lapin.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -37,31 +42,43 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Connects, and introduces creditd to the broker as the `role` that operators see in its lists.
-    pub(super) async fn open(url: &SecretString, role: &str) -> Result<Self, BrokerError> {
-        Self::open_to(parse_url(url)?, role).await
+    /// Connects to the first of `urls` that answers, and introduces creditd to the broker as the `role` that
+    /// operators see in its lists.
+    pub(super) async fn open(urls: &[SecretString], role: &str) -> Result<Self, BrokerError> {
+        Self::open_with(urls, role, None).await
     }
 
     /// The same for who receives nothing but what it sent: with small frames, and so with small buffers. A consumer has
     /// to take frames as large as any publisher's, or a message with long headers would end its connection.
-    pub(super) async fn open_to_publish(url: &SecretString, role: &str) -> Result<Self, BrokerError> {
-        let mut uri = parse_url(url)?;
-        uri.query.frame_max.get_or_insert(PUBLISHED_FRAME_MAX);
-        Self::open_to(uri, role).await
+    pub(super) async fn open_to_publish(urls: &[SecretString], role: &str) -> Result<Self, BrokerError> {
+        Self::open_with(urls, role, Some(PUBLISHED_FRAME_MAX)).await
     }
 
-    async fn open_to(uri: AMQPUri, role: &str) -> Result<Self, BrokerError> {
-        let broker = address_without_password(&uri);
+    async fn open_with(
+        urls: &[SecretString],
+        role: &str,
+        frame_max: Option<u32>,
+    ) -> Result<Self, BrokerError> {
+        let mut failures = Vec::new();
+        for url in urls {
+            match Self::open_to(Address::parse(url, frame_max)?, role).await {
+                Ok(session) => return Ok(session),
+                Err(error) => failures.push(error),
+            }
+        }
+        Err(BrokerError::none_of(failures))
+    }
+
+    async fn open_to(address: Address, role: &str) -> Result<Self, BrokerError> {
+        let broker = address.to_string();
         let properties = ConnectionProperties::default()
             .with_connection_name(format!("creditd: {role}").into())
             .with_client_property("product".into(), "creditd".into())
             .with_client_property("version".into(), env!("CARGO_PKG_VERSION").into());
 
-        let handshakes = Connection::connect_uri(uri, properties);
-        let connection = timeout(CONNECT_LIMIT, handshakes)
+        let connection = timeout(CONNECT_LIMIT, address.connect(&broker, properties))
             .await
-            .map_err(|_| timed_out(&broker, "connecting", CONNECT_LIMIT))?
-            .map_err(|error| BrokerError::connecting(&broker, &error))?;
+            .map_err(|_| timed_out(&broker, "connecting", CONNECT_LIMIT))??;
         let channel = timeout(CONNECT_LIMIT, connection.create_channel())
             .await
             .map_err(|_| timed_out(&broker, "opening a channel", CONNECT_LIMIT))?
@@ -135,44 +152,94 @@ fn timed_out(broker: &str, doing: &'static str, limit: Duration) -> BrokerError 
     BrokerError::TimedOut { broker: broker.to_owned(), doing, limit }
 }
 
-fn parse_url(url: &SecretString) -> Result<AMQPUri, BrokerError> {
-    let url = url.expose_secret();
-    let invalid = |reason: &str| BrokerError::InvalidUrl { reason: reason.to_owned() };
-    if !url.starts_with("amqp://") && !url.starts_with("amqps://") {
-        return Err(invalid("it does not begin with amqp:// or amqps://"));
-    }
-    // The parser takes a literal IPv6 address for no host at all, and would go to localhost.
-    if url.contains("@[") || url.contains("//[") {
-        return Err(invalid("a literal IPv6 address is not supported, use a host name"));
-    }
-    let mut uri: AMQPUri = url.parse().map_err(|reason: String| invalid(&reason))?;
-    if uri.vhost.len() > usize::from(u8::MAX) {
-        return Err(invalid("the virtual host is longer than 255 bytes"));
-    }
-    uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
-    Ok(uri)
+/// A broker, and how it is connected to.
+#[derive(Debug)]
+struct Address {
+    uri: AMQPUri,
+    tls: TlsFiles,
 }
 
-fn address_without_password(uri: &AMQPUri) -> String {
-    let AMQPUri { scheme, authority, vhost, .. } = uri;
-    let vhost = if vhost == "/" { "%2f" } else { vhost };
-    format!("{scheme}://{}@{}:{}/{vhost}", authority.userinfo.username, authority.host, authority.port)
+impl Address {
+    fn parse(url: &SecretString, frame_max: Option<u32>) -> Result<Self, BrokerError> {
+        let url = url.expose_secret();
+        let invalid = |reason: &str| BrokerError::InvalidUrl { reason: reason.to_owned() };
+        if !url.starts_with("amqp://") && !url.starts_with("amqps://") {
+            return Err(invalid("it does not begin with amqp:// or amqps://"));
+        }
+        // The parser takes a literal IPv6 address for no host at all, and would go to localhost.
+        if url.contains("@[") || url.contains("//[") {
+            return Err(invalid("a literal IPv6 address is not supported, use a host name"));
+        }
+        let mut uri: AMQPUri = url.parse().map_err(|reason: String| invalid(&reason))?;
+        if uri.vhost.len() > usize::from(u8::MAX) {
+            return Err(invalid("the virtual host is longer than 255 bytes"));
+        }
+        uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
+        uri.query.frame_max = uri.query.frame_max.or(frame_max);
+        let tls = Url::parse(url).map(|url| TlsFiles::of(&url)).unwrap_or_default();
+        Ok(Self { uri, tls })
+    }
+
+    /// The handshakes of TCP, of TLS where the scheme says so, and of AMQP.
+    async fn connect(
+        self,
+        broker: &str,
+        properties: ConnectionProperties,
+    ) -> Result<Connection, BrokerError> {
+        let Self { uri, tls } = self;
+        let connector = match uri.scheme {
+            AMQPScheme::AMQP => None,
+            AMQPScheme::AMQPS => {
+                let unusable = |detail| BrokerError::TlsFiles { broker: broker.to_owned(), detail };
+                Some(tls.connector().map_err(unusable)?)
+            }
+        };
+        let by_tls = connector.is_some();
+        let refused = |error: lapin::Error| BrokerError::connecting(broker, &error, by_tls);
+        let runtime = runtime::default_runtime().map_err(refused)?;
+        // Not by lapin's own way to use TLS: what that is given to trust comes on top of all that the system trusts.
+        let connecting = Connection::connector(
+            uri,
+            runtime,
+            async move |uri, runtime| {
+                let AMQPAuthority { host, port, .. } = uri.authority;
+                let plain =
+                    AsyncTcpStream::connect(&runtime, runtime.to_socket_addrs((host.clone(), port))).await?;
+                Ok(match &connector {
+                    None => plain,
+                    Some(connector) => plain.into_rustls(connector, &host).await?,
+                })
+            },
+            properties,
+        );
+        connecting.await.map_err(refused)
+    }
+}
+
+/// The address without the password.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let AMQPUri { scheme, authority, vhost, .. } = &self.uri;
+        let vhost = if vhost == "/" { "%2f" } else { vhost };
+        let user = &authority.userinfo.username;
+        write!(f, "{scheme}://{user}@{}:{}/{vhost}", authority.host, authority.port)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parse(url: &str) -> Result<AMQPUri, BrokerError> {
-        parse_url(&SecretString::from(url))
+    fn parse(url: &str) -> Result<Address, BrokerError> {
+        Address::parse(&SecretString::from(url), None)
     }
 
     #[test]
     fn an_address_shows_all_but_the_password() {
-        let uri = parse("amqps://creditd:s3cret@mq.example:5671/prod").unwrap();
-        assert_eq!(address_without_password(&uri), "amqps://creditd@mq.example:5671/prod");
+        let address = parse("amqps://creditd:s3cret@mq.example:5671/prod").unwrap();
+        assert_eq!(address.to_string(), "amqps://creditd@mq.example:5671/prod");
         let default_vhost = parse("amqp://u:s3cret@h").unwrap();
-        assert_eq!(address_without_password(&default_vhost), "amqp://u@h:5672/%2f");
+        assert_eq!(default_vhost.to_string(), "amqp://u@h:5672/%2f");
     }
 
     #[test]
@@ -193,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_heartbeat_is_set_unless_the_url_has_one() {
-        assert_eq!(parse("amqp://h").unwrap().query.heartbeat, Some(HEARTBEAT_SECONDS));
-        assert_eq!(parse("amqp://h/%2f?heartbeat=30").unwrap().query.heartbeat, Some(30));
+        assert_eq!(parse("amqp://h").unwrap().uri.query.heartbeat, Some(HEARTBEAT_SECONDS));
+        assert_eq!(parse("amqp://h/%2f?heartbeat=30").unwrap().uri.query.heartbeat, Some(30));
     }
 }

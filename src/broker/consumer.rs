@@ -47,7 +47,7 @@ pub struct Consumer {
 impl Consumer {
     /// Connects, makes or finds exchange and queue, and starts consuming.
     pub async fn connect(settings: &BrokerSettings) -> Result<Self, BrokerError> {
-        let session = Session::open(&settings.url, &format!("consuming {}", settings.queue)).await?;
+        let session = Session::open(&settings.urls, &format!("consuming {}", settings.queue)).await?;
         let started = session.set_up(start(&session, settings)).await;
         let (found, stream) = match started {
             Ok(started) => started,

@@ -1,12 +1,14 @@
 //! What can go wrong with the broker, said so that a person can act on it.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use lapin::{
     ErrorKind,
     protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError},
 };
 use thiserror::Error;
+
+use super::tls::TlsFailure;
 
 /// Why the broker could not be used. `broker` is its address without the password. The connection concerned,
 /// if there was one, is of no more use.
@@ -46,6 +48,39 @@ pub enum BrokerError {
         doing: &'static str,
         /// How long.
         limit: Duration,
+    },
+    /// Of several brokers none could be used.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    NoneOf(
+        /// Why, broker by broker.
+        Vec<BrokerError>,
+    ),
+    /// What TLS needs on this side can't be used.
+    #[error("cannot connect to {broker} by TLS: {detail}")]
+    TlsFiles {
+        /// The broker's address.
+        broker: String,
+        /// Which file, and what about it.
+        detail: String,
+    },
+    /// The broker isn't who it should be, as far as its certificate tells.
+    #[error("{broker} shows a certificate that cannot be trusted: {detail}")]
+    CertificateRefused {
+        /// The broker's address.
+        broker: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The broker wants to know who creditd is, and doesn't take what it shows.
+    #[error(
+        "{broker} refuses creditd's certificate ({detail}): check certfile and keyfile in broker.url, and which \
+         authorities the broker trusts"
+    )]
+    OwnCertificateRefused {
+        /// The broker's address.
+        broker: String,
+        /// What the broker said.
+        detail: String,
     },
     /// User or password are wrong, or the user may not connect from here.
     #[error("{broker} refuses these credentials: check user and password in broker.url ({detail})")]
@@ -151,6 +186,9 @@ impl BrokerError {
         match self {
             Self::InvalidUrl { .. }
             | Self::InvalidName { .. }
+            | Self::TlsFiles { .. }
+            | Self::CertificateRefused { .. }
+            | Self::OwnCertificateRefused { .. }
             | Self::CredentialsRefused { .. }
             | Self::VhostRefused { .. }
             | Self::AccessRefused { .. }
@@ -163,13 +201,36 @@ impl BrokerError {
             | Self::Lost { .. }
             | Self::Closed { .. }
             | Self::ForeignDelivery { .. } => false,
+            Self::NoneOf(errors) => errors.iter().all(Self::is_permanent),
         }
     }
 
-    /// What a failure to connect means.
-    pub(super) fn connecting(broker: &str, error: &lapin::Error) -> Self {
+    /// What it means that each broker failed in its way.
+    pub(super) fn none_of(mut failures: Vec<Self>) -> Self {
+        match failures.len() {
+            1 => failures.remove(0),
+            0 => Self::InvalidUrl { reason: "there is none".to_owned() },
+            _ => Self::NoneOf(failures),
+        }
+    }
+
+    /// What a failure to connect means, by TLS or without.
+    pub(super) fn connecting(broker: &str, error: &lapin::Error, by_tls: bool) -> Self {
         let broker = broker.to_owned();
-        let detail = detail(error);
+        let mut detail = detail(error);
+        if let ErrorKind::IOError(error) = error.kind() {
+            match TlsFailure::of(error) {
+                Some(TlsFailure::Certificate(detail)) => return Self::CertificateRefused { broker, detail },
+                Some(TlsFailure::Refused(detail)) => return Self::OwnCertificateRefused { broker, detail },
+                None => {}
+            }
+            let ended = [io::ErrorKind::ConnectionReset, io::ErrorKind::UnexpectedEof];
+            // It is a race whether its alert arrives, or only the end of the connection.
+            if by_tls && ended.contains(&error.kind()) {
+                detail +=
+                    "; the broker may want a certificate (certfile in broker.url), or not take this one";
+            }
+        }
         match Refusal::of(error) {
             Some(Refusal::Access) => Self::CredentialsRefused { broker, detail },
             // A full virtual host is refused with the same code, but empties again.

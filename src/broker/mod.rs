@@ -12,6 +12,7 @@ mod consumer;
 mod error;
 mod publisher;
 mod table;
+mod tls;
 mod topology;
 
 use secrecy::SecretString;
@@ -27,8 +28,8 @@ pub use self::{
 /// Where the broker is and what creditd uses there.
 #[derive(Clone, Debug)]
 pub struct BrokerSettings {
-    /// `amqp://user:password@host:port/vhost`, or `amqps://` for TLS.
-    pub url: SecretString,
+    /// `amqp://user:password@host:port/vhost`, or `amqps://` for TLS: at least one, tried in their order.
+    pub urls: Vec<SecretString>,
     /// The topic exchange that upstream publishes to.
     pub inbound_exchange: String,
     /// The quorum queue that creditd consumes.

@@ -129,7 +129,7 @@ impl Publisher {
             Destination::Inbound => &settings.inbound_exchange,
         };
         let name = short_string("the exchange's name", exchange)?;
-        let session = Session::open_to_publish(&settings.url, &format!("publishing to {exchange}")).await?;
+        let session = Session::open_to_publish(&settings.urls, &format!("publishing to {exchange}")).await?;
         let prepared = session.set_up(async {
             topology::prepare_exchange(&session, settings.topology, exchange).await?;
             session

@@ -32,7 +32,7 @@ pub struct QueueDepth {
 /// Asks how much waits in the inbound queue, over a connection of its own. A queue that doesn't exist is
 /// [`BrokerError::Missing`].
 pub async fn queue_depth(settings: &BrokerSettings) -> Result<QueueDepth, BrokerError> {
-    let session = Session::open(&settings.url, "queue depth").await?;
+    let session = Session::open(&settings.urls, "queue depth").await?;
     let depth = session.set_up(look_for_queue(&session, &session.channel, &settings.queue)).await;
     session.close().await;
     depth

@@ -2,21 +2,16 @@
 
 use std::path::Path;
 
-use secrecy::SecretString;
 use serde_json::json;
 
 use super::CommandError;
 use super::output::{print, print_json};
-use crate::config::{Config, ConnectionUrl};
+use crate::config::Config;
 use crate::store::schema::{self, GrantedRole};
 
 pub(super) async fn run(config: Option<&Path>, as_json: bool) -> Result<(), CommandError> {
     let database = Config::load(config)?.database;
-    let secret = |url: &ConnectionUrl| SecretString::from(url.expose().to_owned());
-    let runtime = secret(&database.url);
-    let (owner, reader) = (database.owner_url.as_ref().map(secret), database.reader_url.as_ref().map(secret));
-    let users = schema::Users { runtime: &runtime, owner: owner.as_ref(), reader: reader.as_ref() };
-    let done = schema::migrate(&database.schema, users).await?;
+    let done = schema::migrate(&database.schema, &database.users()).await?;
     if as_json {
         return print_json(&json!({
             "schema": done.schema,

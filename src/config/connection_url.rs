@@ -1,6 +1,7 @@
 //! URLs of servers: checked without a connection, and never shown with their password.
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -12,7 +13,14 @@ use url::{Host, Url};
 pub struct ConnectionUrl {
     whole: SecretString,
     shown: String,
+    /// Whom and what it is for: the user, and the database or virtual host.
+    serves: (String, String),
 }
+
+/// One service by several servers, of which one is used at a time: at least one URL, in the order in which they are
+/// tried. What it prints is safe to log.
+#[derive(Clone, Debug)]
+pub struct ServerUrls(Vec<ConnectionUrl>);
 
 /// Why a text is no usable URL: what is wrong with it, without any part of it that could be secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +34,64 @@ const AMQP_NUMBERS: [(&str, u32); 4] = [
     ("frame_max", u32::MAX),
     ("connection_timeout", u32::MAX),
 ];
+/// Those that name files, for TLS, as RabbitMQ's own clients have them.
+const AMQP_FILES: [&str; 3] = ["cacertfile", "certfile", "keyfile"];
+/// How creditd says who it is: with a password, or by its certificate.
+const AMQP_MECHANISMS: [&str; 2] = ["plain", "external"];
+
+impl ServerUrls {
+    /// The URLs in `text`, with white space between them, each as [`ConnectionUrl::postgres`] has it: one ledger, so
+    /// that user and database are the same on all.
+    pub fn postgres(text: &str) -> Result<Self, UrlError> {
+        Self::of(text, ConnectionUrl::postgres, "user or another database")
+    }
+
+    /// The URLs in `text`, with white space between them, each as [`ConnectionUrl::amqp`] has it: one cluster, so that
+    /// user and virtual host are the same on all.
+    pub fn amqp(text: &str) -> Result<Self, UrlError> {
+        Self::of(text, ConnectionUrl::amqp, "user or another virtual host")
+    }
+
+    fn of(
+        text: &str,
+        read: fn(&str) -> Result<ConnectionUrl, UrlError>,
+        other: &str,
+    ) -> Result<Self, UrlError> {
+        let mut texts: Vec<&str> = text.split_whitespace().collect();
+        if texts.is_empty() {
+            texts.push(text);
+        }
+        let several = texts.len() > 1;
+        let at = |place: usize, UrlError(what): UrlError| match several {
+            true => UrlError(format!("URL {}: {what}", place + 1)),
+            false => UrlError(what),
+        };
+        let read = |(place, text): (usize, &&str)| read(text).map_err(|error| at(place, error));
+        let urls: Vec<_> = texts.iter().enumerate().map(read).collect::<Result<_, _>>()?;
+        let differs = |url: &ConnectionUrl| url.serves != urls[0].serves;
+        match urls.iter().position(differs) {
+            Some(place) => wrong(format!("URL {}: found another {other} than in the first URL", place + 1)),
+            None => Ok(Self(urls)),
+        }
+    }
+
+    /// The whole URLs, passwords included: for the client that connects, and for nothing else.
+    pub fn expose(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(ConnectionUrl::expose)
+    }
+
+    /// The same as secrets, which print nothing.
+    pub fn secrets(&self) -> Vec<SecretString> {
+        self.0.iter().map(|url| url.whole.clone()).collect()
+    }
+}
+
+impl fmt::Display for ServerUrls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown: Vec<_> = self.0.iter().map(|url| url.shown.as_str()).collect();
+        f.write_str(&shown.join(" "))
+    }
+}
 
 impl ConnectionUrl {
     /// A PostgreSQL URL with a user, one host and a database, whose parameters the client understands.
@@ -36,7 +102,7 @@ impl ConnectionUrl {
             return wrong(format!("found no user name, expected {expected}"));
         }
         if url.host_str().is_some_and(|host| host.contains(',')) {
-            return wrong(format!("found several hosts, expected one: {expected}"));
+            return wrong(format!("found several hosts, expected a URL for each server: {expected}"));
         }
         let database = url.path().trim_start_matches('/');
         if database.is_empty() || database.contains('/') {
@@ -70,11 +136,13 @@ impl ConnectionUrl {
                 return wrong(format!("parameter {parameter}: expected a whole number, 0 to {most}"));
             }
         }
+        check_amqp_security(&url)?;
         Ok(Self::of(text, url))
     }
 
     fn of(text: &str, mut url: Url) -> Self {
         let whole = SecretString::from(text);
+        let serves = (url.username().to_owned(), url.path().trim_start_matches('/').to_owned());
         if url.password().is_some() {
             url.set_password(Some("***")).expect("a URL that was parsed with a host can have a password");
         }
@@ -86,13 +154,56 @@ impl ConnectionUrl {
         if !parameters.is_empty() {
             url.query_pairs_mut().clear().extend_pairs(parameters);
         }
-        Self { whole, shown: url.into() }
+        Self { whole, shown: url.into(), serves }
     }
 
     /// The whole URL, password included: for the client that connects, and for nothing else.
     pub fn expose(&self) -> &str {
         self.whole.expose_secret()
     }
+}
+
+/// What an AMQP URL says about TLS and about who creditd is, and that it says nothing that has no effect: a slip
+/// there could go unnoticed for long.
+fn check_amqp_security(url: &Url) -> Result<(), UrlError> {
+    let numbers = AMQP_NUMBERS.map(|(name, _)| name);
+    for (name, value) in url.query_pairs() {
+        let (name, value) = (&*name, &*value);
+        match name {
+            "auth_mechanism" if !AMQP_MECHANISMS.contains(&value.to_ascii_lowercase().as_str()) => {
+                return wrong(format!("parameter {name}: expected {}", AMQP_MECHANISMS.join(" or ")));
+            }
+            "auth_mechanism" => {}
+            _ if AMQP_FILES.contains(&name) => {
+                if url.scheme() != "amqps" {
+                    return wrong(format!("parameter {name}: is for TLS, expected amqps:// then"));
+                }
+                if !Path::new(value).is_absolute() {
+                    return wrong(format!("parameter {name}: expected the file's path from the root (/)"));
+                }
+            }
+            _ if numbers.contains(&name) => {}
+            "verify" => {
+                return wrong(
+                    "parameter verify: creditd always verifies the certificate; remove it".to_owned(),
+                );
+            }
+            _ => {
+                let known = [numbers.as_slice(), &AMQP_FILES, &["auth_mechanism"]].concat().join(", ");
+                return wrong(format!("found a parameter that has no effect, expected one of {known}"));
+            }
+        }
+    }
+    let has = |name: &str| url.query_pairs().any(|(found, _)| found == name);
+    if has("certfile") != has("keyfile") {
+        return wrong("parameters certfile and keyfile: expected both or neither".to_owned());
+    }
+    let by_certificate = |(name, value): (_, _)| name == "auth_mechanism" && value == "external";
+    let lowercase = url.query_pairs().map(|(name, value)| (name.into_owned(), value.to_ascii_lowercase()));
+    if lowercase.into_iter().any(by_certificate) && !has("certfile") {
+        return wrong("parameter auth_mechanism: external needs certfile and keyfile".to_owned());
+    }
+    Ok(())
 }
 
 /// PostgreSQL's client takes a password as a parameter too.
@@ -182,7 +293,9 @@ mod tests {
         for text in ["postgres://u@h/db", "postgresql://u:p@h:5432/db", "postgres://u@%2Frun%2Fpg/db"] {
             ConnectionUrl::postgres(text).unwrap_or_else(|error| panic!("{text}: {error}"));
         }
-        for text in ["amqp://h", "amqps://u:p@h:5671/tenant", "amqp://u:p@h/%2F?heartbeat=10"] {
+        let by_certificate = "amqps://h/v?cacertfile=/a&certfile=/b&keyfile=/c&auth_mechanism=EXTERNAL";
+        for text in ["amqp://h", "amqps://u:p@h:5671/tenant", "amqp://u:p@h/%2F?heartbeat=10", by_certificate]
+        {
             ConnectionUrl::amqp(text).unwrap_or_else(|error| panic!("{text}: {error}"));
         }
     }
@@ -195,6 +308,13 @@ mod tests {
             ("amqp://u:s3cret@h/a/b", "%2F"),
             ("amqp://u:s3cret@[::1]:5672", "IPv6"),
             ("amqp://u:s3cret@h?heartbeat=often", "heartbeat"),
+            ("amqp://u:s3cret@h?cacertfile=/ca.pem", "amqps://"),
+            ("amqps://u:s3cret@h?cacertfile=ca.pem", "cacertfile"),
+            ("amqps://u:s3cret@h?certfile=/c.pem", "both or neither"),
+            ("amqps://u:s3cret@h?verify=verify_none", "always verifies"),
+            ("amqps://u:s3cret@h?auth_mechanism=external", "needs certfile"),
+            ("amqps://u:s3cret@h?auth_mechanism=gssapi", "plain or external"),
+            ("amqps://u:s3cret@h?hartbeat=5", "no effect"),
             ("http://u:s3cret@h", "amqp:// or amqps://"),
         ];
         for (text, reason) in refused {
@@ -202,5 +322,30 @@ mod tests {
             assert!(error.contains(reason), "{text}: {error}");
             assert!(!error.contains("s3cret"), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn several_servers_of_one_ledger_are_several_urls() {
+        let text = "postgres://u:s3cret@one/db\n  postgres://u:other@two:5433/db\n";
+        let urls = ServerUrls::postgres(text).unwrap();
+        assert_eq!(urls.expose().collect::<Vec<_>>(), text.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(urls.to_string(), "postgres://u:***@one/db postgres://u:***@two:5433/db");
+        assert!(!format!("{urls:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn a_mistake_in_a_list_tells_its_place() {
+        let refused = [
+            ("postgres://u:s3cret@one/db postgres://u:s3cret@two", "URL 2: found no single database"),
+            ("postgres://u:s3cret@one/db postgres://u:s3cret@two/other", "URL 2: found another user or"),
+            ("postgres://u:s3cret@one/db postgres://v:s3cret@two/db", "URL 2: found another user or"),
+            (" \n", "not a URL"),
+        ];
+        for (text, reason) in refused {
+            let error = ServerUrls::postgres(text).unwrap_err().to_string();
+            assert!(error.contains(reason) && !error.contains("s3cret"), "{text}: {error}");
+        }
+        let error = ServerUrls::amqp("amqp://u:p@one/a amqp://u:p@two/b").unwrap_err().to_string();
+        assert!(error.contains("virtual host"), "{error}");
     }
 }

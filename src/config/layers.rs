@@ -52,6 +52,7 @@ enum Kind {
     Whole(RangeInclusive<i64>),
     WholeOrOff(RangeInclusive<i64>),
     Text,
+    TextOrList,
     List,
 }
 
@@ -63,6 +64,7 @@ impl Kind {
                 format!("a whole number, {} to {}, or \"{OFF}\"", range.start(), range.end())
             }
             Kind::Text => "a text in quotes".to_owned(),
+            Kind::TextOrList => "a text in quotes, or a list of them".to_owned(),
             Kind::List => "a list".to_owned(),
         }
     }
@@ -71,7 +73,8 @@ impl Kind {
         match (self, value) {
             (Kind::Whole(range) | Kind::WholeOrOff(range), ValueKind::I64(number)) => range.contains(number),
             (Kind::WholeOrOff(_), ValueKind::String(text)) => text == OFF,
-            (Kind::Text, ValueKind::String(_)) | (Kind::List, ValueKind::Array(_)) => true,
+            (Kind::Text | Kind::TextOrList, ValueKind::String(_))
+            | (Kind::List | Kind::TextOrList, ValueKind::Array(_)) => true,
             _ => false,
         }
     }
@@ -90,7 +93,9 @@ impl Schema {
         };
         let mut kinds: BTreeMap<_, _> =
             built_in.iter().map(|(key, value)| (key.clone(), kind(key, value))).collect();
-        kinds.extend(WITHOUT_DEFAULT.map(|key| (key.to_owned(), Kind::Text)));
+        let without_default =
+            |key: &str| (key.to_owned(), if is_secret(key) { Kind::TextOrList } else { Kind::Text });
+        kinds.extend(WITHOUT_DEFAULT.map(without_default));
         Self(kinds)
     }
 
@@ -301,7 +306,7 @@ fn variable(schema: &Schema, name: &str, text: String) -> Result<Option<(String,
         return mistake(key, message);
     };
     let value = match kind {
-        Kind::Text => ValueKind::String(text),
+        Kind::Text | Kind::TextOrList => ValueKind::String(text),
         Kind::Whole(_) | Kind::WholeOrOff(_) => text.parse().map_or(ValueKind::String(text), ValueKind::I64),
         Kind::List => return mistake(key, "a list can't be set by a variable; use --config FILE".to_owned()),
     };

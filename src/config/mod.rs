@@ -21,7 +21,7 @@ use crate::ledger::moment::Micros;
 use crate::ledger::settings::{Order, Settings, StatusRule};
 use crate::logging::LogConfig;
 
-pub use connection_url::{ConnectionUrl, UrlError};
+pub use connection_url::{ConnectionUrl, ServerUrls, UrlError};
 pub use mistake::{ConfigError, Mistake, Origin};
 
 /// All settings, valid by themselves: what only a server can tell is not known yet.
@@ -55,12 +55,12 @@ pub struct Config {
 /// The PostgreSQL server and the ledger's schema in it.
 #[derive(Clone, Debug)]
 pub struct DatabaseConfig {
-    /// The server as the daemon's user; always names a user and a database.
-    pub url: ConnectionUrl,
-    /// The server as the owner of the tables, for `migrate`. `None`: `url` is the owner's too.
-    pub owner_url: Option<ConnectionUrl>,
-    /// The server as a user who only reads, whom `migrate` makes and grants. `None`: there is none.
-    pub reader_url: Option<ConnectionUrl>,
+    /// The servers as the daemon's user; always names a user and a database.
+    pub url: ServerUrls,
+    /// The servers as the owner of the tables, for `migrate`. `None`: `url` is the owner's too.
+    pub owner_url: Option<ServerUrls>,
+    /// The servers as a user who only reads, whom `migrate` makes and grants. `None`: there is none.
+    pub reader_url: Option<ServerUrls>,
     /// The schema: an identifier of lowercase letters, digits and underscores, at most 63, not `pg_...`.
     pub schema: String,
     /// Seconds after which the server ends a statement.
@@ -72,7 +72,7 @@ pub struct DatabaseConfig {
 /// The RabbitMQ server and the names that creditd uses on it.
 #[derive(Clone, Debug)]
 pub struct BrokerConfig {
-    url: Option<ConnectionUrl>,
+    url: Option<ServerUrls>,
     /// The topic exchange that project messages are published to.
     pub inbound_exchange: String,
     /// The queue that they are read from.
@@ -84,8 +84,8 @@ pub struct BrokerConfig {
 }
 
 impl BrokerConfig {
-    /// The server. Only commands that talk to it need it, so only they are refused where it isn't set.
-    pub fn url(&self) -> Result<&ConnectionUrl, ConfigError> {
+    /// The servers. Only commands that talk to one need it, so only they are refused where it isn't set.
+    pub fn url(&self) -> Result<&ServerUrls, ConfigError> {
         self.url.as_ref().ok_or_else(|| read::not_set("broker.url").into())
     }
 }

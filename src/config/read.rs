@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::connection_url::{ConnectionUrl, UrlError};
+use super::connection_url::{ServerUrls, UrlError};
 use super::layers::{self, Layers};
 use super::mistake::{ConfigError, Mistake, Origin};
 use super::{
@@ -49,10 +49,13 @@ struct Written {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenDatabase {
+    #[serde(default, deserialize_with = "one_or_several")]
     url: Option<String>,
     url_file: Option<String>,
+    #[serde(default, deserialize_with = "one_or_several")]
     owner_url: Option<String>,
     owner_url_file: Option<String>,
+    #[serde(default, deserialize_with = "one_or_several")]
     reader_url: Option<String>,
     reader_url_file: Option<String>,
     schema: String,
@@ -63,6 +66,7 @@ struct WrittenDatabase {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenBroker {
+    #[serde(default, deserialize_with = "one_or_several")]
     url: Option<String>,
     url_file: Option<String>,
     inbound_exchange: String,
@@ -120,6 +124,19 @@ fn severity_or_off<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
         SeverityOrOff::Critical => Some(Severity::Critical),
         SeverityOrOff::Off => None,
     })
+}
+
+/// A URL, or a list of them, as one text with a line for each. What is wrong with it is said without it: it is secret.
+fn one_or_several<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let written = serde_json::Value::deserialize(deserializer)?;
+    let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+    let several =
+        |list: &Vec<_>| list.iter().map(text).collect::<Option<Vec<_>>>().map(|urls| urls.join("\n"));
+    let read = text(&written).or_else(|| written.as_array().and_then(several));
+    match read.is_some() || written.is_null() {
+        true => Ok(read),
+        false => Err(D::Error::custom("found something else, expected URLs in quotes")),
+    }
 }
 
 /// Days, or the word for none; that it is one of both was held against the schema before.
@@ -211,10 +228,10 @@ fn path(text: &str) -> Option<PathBuf> {
 
 /// The servers' URLs, as far as they are given and right.
 struct Urls {
-    database: Option<ConnectionUrl>,
-    owner: Option<ConnectionUrl>,
-    reader: Option<ConnectionUrl>,
-    broker: Option<ConnectionUrl>,
+    database: Option<ServerUrls>,
+    owner: Option<ServerUrls>,
+    reader: Option<ServerUrls>,
+    broker: Option<ServerUrls>,
 }
 
 /// All settings for people to see. `urls` stand in for the secrets that they are made of.
@@ -268,24 +285,24 @@ impl Checker<'_> {
             self.mistakes.push(not_set("database.url"));
         }
         let mut postgres = |key: &str, url: &Option<String>, file: &Option<String>| {
-            self.url(key, url.as_ref(), file.as_ref(), ConnectionUrl::postgres)
+            self.url(key, url.as_ref(), file.as_ref(), ServerUrls::postgres)
         };
         let database = postgres("database.url", url, url_file);
         let owner = postgres("database.owner_url", owner_url, owner_url_file);
         let reader = postgres("database.reader_url", reader_url, reader_url_file);
         let WrittenBroker { url, url_file, .. } = &written.broker;
-        let broker = self.url("broker.url", url.as_ref(), url_file.as_ref(), ConnectionUrl::amqp);
+        let broker = self.url("broker.url", url.as_ref(), url_file.as_ref(), ServerUrls::amqp);
         Urls { database, owner, reader, broker }
     }
 
-    /// The URL at `key`, or in the file that `key_file` names.
+    /// The URLs at `key`, or in the file that `key_file` names.
     fn url(
         &mut self,
         key: &str,
         direct: Option<&String>,
         file: Option<&String>,
-        parse: fn(&str) -> Result<ConnectionUrl, UrlError>,
-    ) -> Option<ConnectionUrl> {
+        parse: fn(&str) -> Result<ServerUrls, UrlError>,
+    ) -> Option<ServerUrls> {
         let file_key = format!("{key}_file");
         let (text, origin) = match (direct, file) {
             (None, None) => return None,
@@ -296,8 +313,7 @@ impl Checker<'_> {
             }
             (Some(text), None) => (text.clone(), self.layers.origin(key)),
             (None, Some(path)) => match layers::read(Path::new(path)) {
-                // Editors and `echo` end a file with a newline that is no part of the secret.
-                Ok(text) => (text.trim_end_matches(['\r', '\n']).to_owned(), Origin::File(path.into())),
+                Ok(text) => (text, Origin::File(path.into())),
                 Err(message) => {
                     self.wrong(&file_key, format!("{path} {message}"));
                     return None;

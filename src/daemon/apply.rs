@@ -445,10 +445,16 @@ impl Apply {
     /// Waits before another try. Says whether there is any point in one.
     async fn wait(&self, error: &StoreError, backoff: &mut Backoff, over: &CancellationToken) -> bool {
         self.without_database(error);
-        tokio::select! {
-            () = self.stop.cancelled() => false,
-            () = over.cancelled() => false,
-            () = beating(&self.heartbeat, tokio::time::sleep(backoff.next_delay())) => true,
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return false,
+                () = over.cancelled() => return false,
+                () = beating(&self.heartbeat, tokio::time::sleep(backoff.next_delay())) => {}
+            }
+            match beating(&self.heartbeat, self.store.find_server()).await {
+                Ok(()) => return true,
+                Err(error) => self.without_database(&error),
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::http::{self, Access, Live, Site};
 use crate::ledger::settings::Settings;
 use crate::report::Reports;
-use crate::store::{Store, StoreSettings};
+use crate::store::Store;
 use crate::vitals::{Figures, Vitals};
 
 /// For those who read by HTTP: apart from the daemon's own, so that no reader makes a message wait.
@@ -39,7 +39,7 @@ impl Port {
     ) -> Result<Self, DaemonError> {
         let stop = CancellationToken::new();
         let Some(address) = config.http.listen else { return Ok(Self { answering: None, stop }) };
-        let store = Store::new(&StoreSettings { connections_max: READERS_MAX, ..config.store_settings() })?;
+        let store = loops.for_readers(READERS_MAX);
         let listener = http::bind(address).await?;
         let system = |what| move |error| DaemonError::System { what, error };
         let address = listener.local_addr().map_err(system("listening"))?;

@@ -116,7 +116,12 @@ impl Relay {
         self.metrics.messages.reconnecting(server, Part::Relay);
         tokio::select! {
             () = beating(&self.heartbeat, tokio::time::sleep(delay)) => {}
-            () = self.stop.cancelled() => {}
+            () = self.stop.cancelled() => return,
+        }
+        if matches!(server, Server::Postgresql)
+            && let Err(error) = self.store.find_server().await
+        {
+            self.health.waiting(Part::Relay, &error);
         }
     }
 

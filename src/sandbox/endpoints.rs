@@ -131,7 +131,7 @@ pub(super) fn vhost_names(count: u32) -> Vec<String> {
 
 /// Ports that nobody listens on. All are held until all are found, so that they differ; sandboxes that start
 /// at the same moment are kept apart by chance, with 17,000 ports to draw from.
-fn free_ports<const COUNT: usize>() -> io::Result<[u16; COUNT]> {
+pub fn free_ports<const COUNT: usize>() -> io::Result<[u16; COUNT]> {
     let mut ports = [0; COUNT];
     let mut held = Vec::with_capacity(COUNT);
     for port in &mut ports {

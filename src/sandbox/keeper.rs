@@ -31,14 +31,25 @@ pub struct KeeperArgs {
     /// A setting of PostgreSQL beside those that every sandbox has.
     #[arg(long = "postgres-setting")]
     pub(super) postgres_settings: Vec<String>,
+    /// A setting of RabbitMQ beside those that every sandbox has.
+    #[arg(long = "rabbitmq-setting")]
+    pub(super) rabbitmq_settings: Vec<String>,
+    /// A plugin of RabbitMQ.
+    #[arg(long = "rabbitmq-plugin")]
+    pub(super) rabbitmq_plugins: Vec<String>,
 }
 
 impl KeeperArgs {
     pub(super) fn command_line(&self) -> Vec<OsString> {
         let mut arguments = vec!["--directory".into(), self.directory.clone().into(), "--vhosts".into()];
         arguments.push(self.vhosts.to_string().into());
-        for setting in &self.postgres_settings {
-            arguments.extend(["--postgres-setting".into(), setting.into()]);
+        let several = [
+            ("--postgres-setting", &self.postgres_settings),
+            ("--rabbitmq-setting", &self.rabbitmq_settings),
+            ("--rabbitmq-plugin", &self.rabbitmq_plugins),
+        ];
+        for (name, values) in several {
+            arguments.extend(values.iter().flat_map(|value| [OsString::from(name), value.into()]));
         }
         if self.keep_data {
             arguments.push("--keep-data".into());
@@ -110,7 +121,8 @@ impl Servers {
         plan.endpoints.directory.clone_from(&args.directory);
         plan.endpoints.vhosts = vhost_names(args.vhosts);
         let postgres = Postgres::prepare(&args.directory, &args.postgres_settings)?;
-        let rabbitmq = RabbitMq::prepare(&args.directory, &plan)?;
+        let rabbitmq =
+            RabbitMq::prepare(&args.directory, &plan, &args.rabbitmq_settings, &args.rabbitmq_plugins)?;
         Ok(Self { plan, is_new, postgres, rabbitmq })
     }
 

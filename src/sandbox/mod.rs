@@ -35,7 +35,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::endpoints::Endpoints;
+pub use self::endpoints::{Endpoints, free_ports};
 use self::keeper::{KeeperArgs, Order, Reply};
 
 /// The subcommand of `creditd` that runs [`keeper::keep`].
@@ -72,6 +72,10 @@ pub struct SandboxOptions {
     pub vhosts: u32,
     /// Settings of PostgreSQL beside those that every sandbox has, when its data is made: `name = value`.
     pub postgres_settings: Vec<String>,
+    /// Settings of RabbitMQ beside those that every sandbox has, when its data is made: `name = value`.
+    pub rabbitmq_settings: Vec<String>,
+    /// RabbitMQ's plugins.
+    pub rabbitmq_plugins: Vec<String>,
 }
 
 /// What keeps a sandbox from starting or obeying.
@@ -187,6 +191,8 @@ impl Sandbox {
             keep_data,
             vhosts: options.vhosts,
             postgres_settings: options.postgres_settings,
+            rabbitmq_settings: options.rabbitmq_settings,
+            rabbitmq_plugins: options.rabbitmq_plugins,
         };
         let mut keeper = Keeper::spawn(executable, arguments, lock)?;
         match keeper.answer_unless(interrupted) {

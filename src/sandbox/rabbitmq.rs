@@ -29,12 +29,20 @@ pub(super) struct RabbitMq {
     broker_port: u16,
     epmd_port: u16,
     distribution_port: u16,
+    /// Settings and plugins that this sandbox has beside the usual ones.
+    more_settings: Vec<String>,
+    plugins: Vec<String>,
     epmd: Server,
     pub(super) server: Server,
 }
 
 impl RabbitMq {
-    pub(super) fn prepare(directory: &Path, plan: &Plan) -> Result<Self, SandboxError> {
+    pub(super) fn prepare(
+        directory: &Path,
+        plan: &Plan,
+        more_settings: &[String],
+        plugins: &[String],
+    ) -> Result<Self, SandboxError> {
         let program = find_program().ok_or(SandboxError::Missing)?;
         let account = Account::for_server(&["rabbitmq", "nobody"])
             .map_err(SandboxError::io("can't find a user to run RabbitMQ as".to_owned()))?;
@@ -48,6 +56,8 @@ impl RabbitMq {
             broker_port: plan.broker_port,
             epmd_port: plan.epmd_port,
             distribution_port: plan.distribution_port,
+            more_settings: more_settings.to_vec(),
+            plugins: plugins.to_vec(),
             epmd: Server::new(EPMD, directory, account),
             server: Server::new(NAME, directory, account),
         })
@@ -61,13 +71,15 @@ impl RabbitMq {
              log.console = false\n\
              log.dir = {}\n\
              log.file = rabbitmq.log\n\
-             log.file.level = info\n",
+             log.file.level = info\n\
+             {}\n",
             plan.broker_port,
             definitions.display(),
             self.home.path.display(),
+            self.more_settings.join("\n"),
         );
         self.write("rabbitmq.conf", &settings)?;
-        self.write("enabled_plugins", "[].\n")?;
+        self.write("enabled_plugins", &format!("[{}].\n", self.plugins.join(",")))?;
         self.write(".erlang.cookie", &plan.erlang_cookie)?;
         Ok(())
     }

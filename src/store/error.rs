@@ -31,6 +31,12 @@ pub enum StoreError {
         #[source]
         error: sqlx::Error,
     },
+    /// Of several servers none takes writes.
+    #[error("no server takes writes: {}", .0.join("; "))]
+    NoneWritable(
+        /// What came of each.
+        Vec<String>,
+    ),
     /// What was decided without the ledger's lock was not written: another transaction came first, or it needs the
     /// lock.
     #[error("the ledger changed before what was decided could be written; it is decided again")]
@@ -64,6 +70,7 @@ impl StoreError {
     pub fn remedy(&self) -> Remedy {
         match self {
             StoreError::Database(error) | StoreError::Unreachable { error, .. } => remedy(error),
+            StoreError::NoneWritable(_) => Remedy::Wait,
             StoreError::Overtaken => Remedy::Retry,
             StoreError::Migrate(_) | StoreError::Schema(_) | StoreError::Row { .. } => Remedy::Stop,
         }

@@ -29,6 +29,7 @@ mod retention;
 mod rows;
 mod save;
 pub mod schema;
+mod servers;
 mod snapshot;
 mod standing;
 mod usage;
@@ -36,7 +37,7 @@ mod verify;
 mod versions;
 mod writes;
 
-use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use batch::{Batch, Decided, Received};
@@ -59,10 +60,11 @@ pub use reports::{
     WaitingMember, WaitingQueue, WaitingQueues,
 };
 pub use retention::{Removable, Removed};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
+use servers::Servers;
 pub use snapshot::Snapshot;
+use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection};
 pub use standing::{OverLimit, ParkedGroup, Standing, Waiting};
 pub use usage::{
     AssetFigures, BriefedFigures, DayFigures, MovedFigures, ProjectEntriesFilter, ProjectEntry,
@@ -73,8 +75,8 @@ pub use verify::{Finding, Progress, Verification};
 /// How to reach the database.
 #[derive(Clone, Debug)]
 pub struct StoreSettings {
-    /// As whom, and where.
-    pub url: SecretString,
+    /// As whom, and where: at least one server, of which the first that takes writes is used.
+    pub urls: Vec<SecretString>,
     /// The schema that is the ledger.
     pub schema: String,
     /// How long a statement may take before the server ends it.
@@ -95,7 +97,7 @@ const TRUSTED_FOR: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: PgPool,
-    options: PgConnectOptions,
+    servers: Arc<Servers>,
     schema: String,
 }
 
@@ -104,34 +106,40 @@ impl Store {
     pub fn new(settings: &StoreSettings) -> Result<Self, StoreError> {
         let statement_ms = settings.statement_timeout.as_millis().to_string();
         let lock_ms = settings.lock_timeout.as_millis().to_string();
-        let options =
-            PgConnectOptions::from_str(settings.url.expose_secret())?.application_name("creditd").options([
+        let servers = Servers::of(&settings.urls, |options: PgConnectOptions| {
+            options.application_name("creditd").options([
                 ("search_path", settings.schema.as_str()),
                 ("statement_timeout", &statement_ms),
                 ("lock_timeout", &lock_ms),
                 // Compiling a plan takes longer than all that is done here runs.
                 ("jit", "off"),
                 ("idle_in_transaction_session_timeout", &statement_ms),
-            ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(settings.connections_max)
-            .acquire_timeout(CONNECT_TIMEOUT)
-            // A question to a connection that was used a moment ago takes as long as what it is wanted for.
-            .test_before_acquire(false)
-            .before_acquire(|connection, meta| {
-                Box::pin(async move {
-                    if meta.idle_for >= TRUSTED_FOR {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
-            .connect_lazy_with(options.clone());
-        Ok(Self { pool, options, schema: settings.schema.clone() })
+            ])
+        })?;
+        let pool = servers.pool(
+            PgPoolOptions::new()
+                .max_connections(settings.connections_max)
+                .after_connect(|connection, _| Box::pin(await_standbys_without_end(connection))),
+        );
+        Ok(Self { pool, servers: Arc::new(servers), schema: settings.schema.clone() })
+    }
+
+    /// The same ledger by at most `connections_max` connections of its own, for those who only read.
+    #[must_use]
+    pub fn for_readers(&self, connections_max: u32) -> Self {
+        let pool = self.servers.pool(PgPoolOptions::new().max_connections(connections_max));
+        Self { pool, servers: self.servers.clone(), schema: self.schema.clone() }
+    }
+
+    /// Looks which server takes writes, where there are several, and has this store and its readers' connect to that
+    /// one from now on. To be called when the one that did is lost.
+    pub async fn find_server(&self) -> Result<(), StoreError> {
+        self.servers.find().await
     }
 
     /// Checks that the server can be reached and that the schema fits this program.
     pub async fn check(&self) -> Result<(), StoreError> {
+        self.find_server().await?;
         let mut connection = match self.pool.acquire().await {
             Ok(connection) => connection,
             Err(error) => return Err(self.unreachable(error).await),
@@ -146,14 +154,15 @@ impl Store {
 
     /// The role that the store is used by.
     pub fn role(&self) -> &str {
-        self.options.get_username()
+        self.servers.first().get_username()
     }
 
     /// The pool only says that it took too long: who was asked, and what came of it, is said by asking once
     /// more.
     async fn unreachable(&self, error: sqlx::Error) -> StoreError {
+        let options = self.pool.connect_options();
         let error = match error {
-            sqlx::Error::PoolTimedOut => match connect(&self.options).await {
+            sqlx::Error::PoolTimedOut => match servers::connect(&options).await {
                 Ok(connection) => {
                     connection.close().await.ok();
                     sqlx::Error::PoolTimedOut
@@ -162,7 +171,7 @@ impl Store {
             },
             other => other,
         };
-        unreachable(&self.options, error)
+        servers::unreachable(&options, error)
     }
 
     /// The schema that is the ledger.
@@ -176,18 +185,10 @@ impl Store {
     }
 }
 
-/// Connects, or says that the server gave no answer. What is given up here is no more than an attempt to
-/// connect, of which no pool and no transaction knows.
-async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await.unwrap_or_else(|_| {
-        let what = format!("it gave no answer within {} s", CONNECT_TIMEOUT.as_secs());
-        Err(std::io::Error::new(std::io::ErrorKind::TimedOut, what).into())
-    })
-}
-
-/// No connection could be had by `options`.
-fn unreachable(options: &PgConnectOptions, error: sqlx::Error) -> StoreError {
-    let database = options.get_database().unwrap_or_default();
-    let server = format!("{}:{}/{database}", options.get_host(), options.get_port());
-    StoreError::Unreachable { server, error }
+/// Has a commit wait for synchronous standbys, where the server has them, however long that takes. A server whose
+/// time limit ends that wait says that all is well, though what was committed would be lost with it.
+async fn await_standbys_without_end(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let asked = "select set_config('statement_timeout', '0', false)
+                  where current_setting('synchronous_standby_names') <> ''";
+    sqlx::query(asked).execute(connection).await.map(drop)
 }

@@ -9,7 +9,8 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection, Row};
 
-use super::{StoreError, connect, unreachable};
+use super::StoreError;
+use super::servers::Servers;
 
 static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 
@@ -61,15 +62,15 @@ pub struct GrantedRole {
     pub created: bool,
 }
 
-/// As whom the server is reached, each by a URL.
-#[derive(Clone, Copy, Debug)]
-pub struct Users<'a> {
+/// As whom the server is reached, each by the URLs of the servers that may have the ledger.
+#[derive(Clone, Debug)]
+pub struct Users {
     /// The daemon.
-    pub runtime: &'a SecretString,
+    pub runtime: Vec<SecretString>,
     /// Who owns the tables; `None`: the daemon does.
-    pub owner: Option<&'a SecretString>,
+    pub owner: Option<Vec<SecretString>>,
     /// Who only reads, if anybody.
-    pub reader: Option<&'a SecretString>,
+    pub reader: Option<Vec<SecretString>>,
 }
 
 /// What is wrong with a daemon's role that may do more, and what to do about it.
@@ -116,20 +117,23 @@ pub(super) async fn excess(connection: &mut PgConnection) -> Result<Option<Exces
 
 /// Makes or upgrades the schema as the owner, and grants the daemon's role and the readers', made if missing, the
 /// least that works.
-pub async fn migrate(schema: &str, users: Users<'_>) -> Result<Migrated, StoreError> {
-    let runtime = role_of(users.runtime)?;
-    let reader = users.reader.map(role_of).transpose()?;
-    let owner = PgConnectOptions::from_str(users.owner.unwrap_or(users.runtime).expose_secret())?;
-    if let Some(name) = reader.as_ref().filter(|name| **name == runtime || *name == owner.get_username()) {
+pub async fn migrate(schema: &str, users: &Users) -> Result<Migrated, StoreError> {
+    let runtime = NewRole::of(&users.runtime)?;
+    let reader = users.reader.as_deref().map(NewRole::of).transpose()?;
+    let servers = Servers::of(users.owner.as_deref().unwrap_or(&users.runtime), |options| {
+        options.options([("search_path", schema)])
+    })?;
+    let owner = servers.first().get_username();
+    let is_taken = |name: &&str| *name == runtime.name || *name == owner;
+    if let Some(name) = reader.as_ref().map(|reader| reader.name.as_str()).filter(is_taken) {
         let why = "it would lose what it needs, or read and change";
         return Err(StoreError::Schema(format!(
             "database.reader_url names user {name}, which another URL names too: {why}; give the readers a user of \
              their own"
         )));
     }
-    let owner_is_runtime = owner.get_username() == runtime;
-    let owner = owner.options([("search_path", schema)]);
-    let mut connection = connect(&owner).await.map_err(|error| unreachable(&owner, error))?;
+    let owner_is_runtime = owner == runtime.name;
+    let (_, mut connection) = servers.connect().await?;
 
     let quoted = quote(schema);
     execute(&mut connection, format!("create schema if not exists {quoted}")).await?;
@@ -139,34 +143,44 @@ pub async fn migrate(schema: &str, users: Users<'_>) -> Result<Migrated, StoreEr
     let total = applied(&mut connection).await?.map_or(0, |list| list.len());
 
     let runtime = match owner_is_runtime {
-        true => GrantedRole { name: runtime, created: false },
-        false => granted(&mut connection, &quoted, runtime, users.runtime, &GRANTS).await?,
+        true => GrantedRole { name: runtime.name, created: false },
+        false => granted(&mut connection, &quoted, runtime, &GRANTS).await?,
     };
-    let reader = match (reader, users.reader) {
-        (Some(name), Some(url)) => {
+    let reader = match reader {
+        Some(reader) => {
             let grants = GRANTS.map(|(table, _)| (table, "select"));
-            Some(granted(&mut connection, &quoted, name, url, &grants).await?)
+            Some(granted(&mut connection, &quoted, reader, &grants).await?)
         }
-        _ => None,
+        None => None,
     };
     connection.close().await?;
     let schema = schema.to_owned();
     Ok(Migrated { schema, applied: total - before, total, runtime, reader, owner_is_runtime })
 }
 
-fn role_of(url: &SecretString) -> Result<String, StoreError> {
-    Ok(PgConnectOptions::from_str(url.expose_secret())?.get_username().to_owned())
+/// A role as its URLs have it: they name the same one, and it is made on one server with the first one's password.
+struct NewRole {
+    name: String,
+    password: Option<String>,
 }
 
-/// Makes the role if it is missing, with the password of `url`, and grants it nothing but `grants`.
+impl NewRole {
+    fn of(urls: &[SecretString]) -> Result<Self, StoreError> {
+        let url = urls.first().map(ExposeSecret::expose_secret).unwrap_or_default();
+        let name = PgConnectOptions::from_str(url)?.get_username().to_owned();
+        Ok(Self { name, password: password_of(url) })
+    }
+}
+
+/// Makes the role if it is missing, and grants it nothing but `grants`.
 async fn granted(
     connection: &mut PgConnection,
     schema: &str,
-    name: String,
-    url: &SecretString,
+    role: NewRole,
     grants: &[(&str, &str)],
 ) -> Result<GrantedRole, StoreError> {
-    let created = create_role(connection, &name, password_of(url.expose_secret())).await?;
+    let NewRole { name, password } = role;
+    let created = create_role(connection, &name, password).await?;
     grant(connection, schema, &quote(&name), grants).await?;
     Ok(GrantedRole { name, created })
 }

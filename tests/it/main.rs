@@ -25,4 +25,5 @@ mod store;
 mod support;
 mod systemd;
 mod terms;
+mod tls;
 mod usage;

@@ -13,7 +13,7 @@ use crate::support::{Message, World, blocking, wait_until};
 fn store(database_url: &str) -> Store {
     let limit = Duration::from_secs(30);
     let settings = StoreSettings {
-        url: database_url.to_owned().into(),
+        urls: vec![database_url.to_owned().into()],
         schema: "creditd".to_owned(),
         statement_timeout: limit,
         lock_timeout: limit,

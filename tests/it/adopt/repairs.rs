@@ -126,7 +126,7 @@ fn a_project_that_changed_since_it_was_compared_is_left_alone() {
     let order = || Order::new(CLI_SOURCE, command.clone(), release.clone());
     blocking(async {
         let store = Store::new(&StoreSettings {
-            url: world.database_url.clone().into(),
+            urls: vec![world.database_url.clone().into()],
             schema: "creditd".to_owned(),
             statement_timeout: Duration::from_secs(30),
             lock_timeout: Duration::from_secs(10),

@@ -12,8 +12,8 @@ use crate::proxy::Network;
 
 #[tokio::test]
 async fn a_wrong_password_is_a_permanent_error_that_does_not_show_it() {
-    let url = url_with(Some("guest:s3cret"), None, None).into();
-    let error = Consumer::connect(&BrokerSettings { url, ..settings() }).await.err().unwrap();
+    let urls = vec![url_with(Some("guest:s3cret"), None, None).into()];
+    let error = Consumer::connect(&BrokerSettings { urls, ..settings() }).await.err().unwrap();
     assert!(matches!(error, BrokerError::CredentialsRefused { .. }), "{error}");
     assert!(error.is_permanent());
     assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
@@ -22,8 +22,8 @@ async fn a_wrong_password_is_a_permanent_error_that_does_not_show_it() {
 
 #[tokio::test]
 async fn a_missing_vhost_is_a_permanent_error_and_an_unreachable_broker_is_not() {
-    let url = url_with(None, None, Some("nowhere")).into();
-    let error = Consumer::connect(&BrokerSettings { url, ..settings() }).await.err().unwrap();
+    let urls = vec![url_with(None, None, Some("nowhere")).into()];
+    let error = Consumer::connect(&BrokerSettings { urls, ..settings() }).await.err().unwrap();
     assert!(matches!(error, BrokerError::VhostRefused { .. }), "{error}");
     assert!(error.is_permanent());
 
@@ -32,6 +32,23 @@ async fn a_missing_vhost_is_a_permanent_error_and_an_unreachable_broker_is_not()
     let error = Publisher::connect(&unreachable, Destination::Events).await.err().unwrap();
     assert!(matches!(error, BrokerError::Unreachable { .. }), "{error}");
     assert!(!error.is_permanent());
+}
+
+#[tokio::test]
+async fn of_several_brokers_the_first_that_answers_is_used() {
+    let (unreachable, proxy) = through_a_proxy("").await;
+    proxy.set(Network::Cut);
+    let [away] = &unreachable.urls[..] else { unreachable!() };
+    let refusing = url_with(Some("guest:s3cret"), None, None).into();
+    let urls = [away, &refusing, &settings().urls[0]].map(Clone::clone).to_vec();
+    let consumer = Consumer::connect(&BrokerSettings { urls, ..settings() }).await.unwrap();
+    consumer.acknowledger.close().await;
+
+    let urls = vec![away.clone(), refusing];
+    let error = Consumer::connect(&BrokerSettings { urls, ..settings() }).await.err().unwrap();
+    let said = error.to_string();
+    assert!(said.contains("cannot connect") && said.contains("; ") && said.contains("guest@"), "{said}");
+    assert!(!error.is_permanent(), "one of them may come back");
 }
 
 #[tokio::test]

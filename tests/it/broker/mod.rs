@@ -30,7 +30,7 @@ fn settings() -> BrokerSettings {
     static TESTS: AtomicU32 = AtomicU32::new(0);
     let own = format!("{}-{}", std::process::id(), TESTS.fetch_add(1, Ordering::Relaxed));
     BrokerSettings {
-        url: test_broker_url().into(),
+        urls: vec![test_broker_url().into()],
         inbound_exchange: format!("projects-{own}"),
         queue: format!("creditd.projects-{own}"),
         events_exchange: format!("creditd.events-{own}"),
@@ -54,7 +54,7 @@ async fn through_a_proxy(options: &str) -> (BrokerSettings, Proxy) {
     let proxy = Proxy::start(host, Some((b"caf\xc3\xa9".to_vec(), b"caf\xe9\xe9".to_vec()))).await;
     let mut proxied = settings();
     let url = url_with(None, Some(&proxy.address.to_string()), None);
-    proxied.url = format!("{url}{options}").into();
+    proxied.urls = vec![format!("{url}{options}").into()];
     (proxied, proxy)
 }
 

@@ -301,13 +301,33 @@ fn a_file_that_cannot_be_read_is_refused_by_name() {
 }
 
 #[test]
+fn several_servers_are_a_list_in_a_file_of_settings_and_lines_elsewhere() {
+    let urls = ["amqp://u:pw@one/v", "amqp://u:pw@two/v"];
+    let (_directory, path) = file(&format!("[broker]\nurl = {urls:?}\n"));
+    let database =
+        ("CREDITD__DATABASE__URL".to_owned(), "postgres://u:pw@one/d\npostgres://u:pw@two/d".to_owned());
+    let config = Config::load_from(Some(&path), [database].into_iter()).unwrap();
+    assert_eq!(config.broker.url().unwrap().expose().collect::<Vec<_>>(), urls);
+    assert_eq!(config.database.url.expose().count(), 2);
+    let shown = config.in_force().iter().find(|setting| setting.key == "broker.url").unwrap();
+    assert_eq!(shown.value, "amqp://u:***@one/v amqp://u:***@two/v");
+
+    let (_directory, path) = file("[broker]\nurl = [\"amqp://u:pw@one/v\", 5]\n");
+    let error = Config::load_from(Some(&path), std::iter::empty()).unwrap_err().to_string();
+    assert!(
+        error.contains("broker.url") && error.contains("expected URLs") && !error.contains("pw"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_secret_can_come_from_a_file_and_its_last_newline_is_no_part_of_it() {
     let (directory, path) = file("");
     let secret = directory.path().join("database-url");
     std::fs::write(&secret, "postgres://creditd:pw@h/db\n").unwrap();
     let variables = [("CREDITD__DATABASE__URL_FILE".to_owned(), secret.to_str().unwrap().to_owned())];
     let config = Config::load_from(Some(&path), variables.into_iter()).unwrap();
-    assert_eq!(config.database.url.expose(), "postgres://creditd:pw@h/db");
+    assert_eq!(config.database.url.expose().collect::<Vec<_>>(), ["postgres://creditd:pw@h/db"]);
     let shown = config.in_force().iter().find(|setting| setting.key == "database.url").unwrap();
     assert_eq!(shown.value, "postgres://creditd:***@h/db");
     assert_eq!(shown.origin, Origin::File(secret));
@@ -365,7 +385,7 @@ fn a_missing_url_is_refused_with_every_way_to_give_it() {
 #[test]
 fn no_password_is_in_what_is_printed_of_settings() {
     let config = load("", &[]).unwrap();
-    assert!(config.database.url.expose().contains(PASSWORD));
+    assert!(config.database.url.expose().all(|url| url.contains(PASSWORD)));
     assert!(!format!("{config:?}").contains(PASSWORD));
 }
 

@@ -21,7 +21,7 @@ impl World {
     fn store(&self) -> Store {
         let limit = Duration::from_secs(10);
         let settings = StoreSettings {
-            url: self.database_url.clone().into(),
+            urls: vec![self.database_url.clone().into()],
             schema: "creditd".to_owned(),
             statement_timeout: limit,
             lock_timeout: limit,

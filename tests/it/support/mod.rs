@@ -2,11 +2,13 @@
 //! and upstream and downstream to play.
 
 mod aging;
+mod certificates;
 mod daemon;
 mod listener;
 mod messages;
 mod world;
 
+pub(crate) use certificates::{Authority, Identity, Validity};
 pub(crate) use daemon::Daemon;
 pub(crate) use listener::{Heard, Listener};
 pub(crate) use messages::{Message, message, today};

@@ -231,7 +231,7 @@ impl World {
     /// How the broker module reaches this world's vhost.
     pub(crate) fn broker_settings(&self) -> BrokerSettings {
         BrokerSettings {
-            url: self.broker_url.clone().into(),
+            urls: vec![self.broker_url.clone().into()],
             inbound_exchange: self.setting("CREDITD__BROKER__INBOUND_EXCHANGE", "projects").to_owned(),
             queue: "creditd.projects".to_owned(),
             events_exchange: "creditd.events".to_owned(),

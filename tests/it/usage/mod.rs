@@ -18,7 +18,7 @@ use crate::support::{World, today};
 /// The ledger of a world, read as the daemon's user.
 fn store(world: &World) -> Store {
     let settings = StoreSettings {
-        url: world.database_url.clone().into(),
+        urls: vec![world.database_url.clone().into()],
         schema: "creditd".to_owned(),
         statement_timeout: Duration::from_secs(30),
         lock_timeout: Duration::from_secs(10),

@@ -1,0 +1,122 @@
+//! The servers that may have the ledger. One at a time takes writes, and which one that is can change: a standby is
+//! promoted where the primary was lost.
+
+use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, Row};
+
+use super::{CONNECT_TIMEOUT, StoreError, TRUSTED_FOR};
+
+/// At least one server, in the order in which they are tried, and who is connected to the one that was found.
+#[derive(Debug)]
+pub(super) struct Servers {
+    options: Vec<PgConnectOptions>,
+    pools: Mutex<Vec<PgPool>>,
+}
+
+impl Servers {
+    /// The servers at `urls`, each with what `with` makes of its options. Nothing is asked yet.
+    pub(super) fn of(
+        urls: &[SecretString],
+        with: impl Fn(PgConnectOptions) -> PgConnectOptions,
+    ) -> Result<Self, StoreError> {
+        let read = |url: &SecretString| Ok(with(PgConnectOptions::from_str(url.expose_secret())?));
+        let options: Vec<_> = urls.iter().map(read).collect::<Result<_, StoreError>>()?;
+        if options.is_empty() {
+            return Err(StoreError::Schema("no server of PostgreSQL is named".to_owned()));
+        }
+        Ok(Self { options, pools: Mutex::default() })
+    }
+
+    /// What all of them have in common, user and database, by the first.
+    pub(super) fn first(&self) -> &PgConnectOptions {
+        &self.options[0]
+    }
+
+    /// A pool of connections to the server that takes writes: the first until another one is found.
+    pub(super) fn pool(&self, options: PgPoolOptions) -> PgPool {
+        let several = self.options.len() > 1;
+        let pool = options
+            .acquire_timeout(CONNECT_TIMEOUT)
+            // A question to a connection that was used a moment ago takes as long as what it is wanted for.
+            .test_before_acquire(false)
+            .before_acquire(move |connection, meta| {
+                Box::pin(async move {
+                    match meta.idle_for >= TRUSTED_FOR {
+                        // Where it takes no more writes, another one does or will.
+                        true if several => is_writable(connection).await,
+                        true => connection.ping().await.map(|()| true),
+                        false => Ok(true),
+                    }
+                })
+            })
+            .connect_lazy_with(self.first().clone());
+        self.pools.lock().unwrap_or_else(PoisonError::into_inner).push(pool.clone());
+        pool
+    }
+
+    /// Looks for the first server that takes writes, where there are several, and has the pools connect to that
+    /// one from now on.
+    pub(super) async fn find(&self) -> Result<(), StoreError> {
+        if self.options.len() == 1 {
+            return Ok(());
+        }
+        let (options, connection) = self.connect().await?;
+        connection.close().await.ok();
+        for pool in &*self.pools.lock().unwrap_or_else(PoisonError::into_inner) {
+            pool.set_connect_options(options.clone());
+        }
+        Ok(())
+    }
+
+    /// A connection of its own to the first server that takes writes; where there is but one, to that one.
+    pub(super) async fn connect(&self) -> Result<(&PgConnectOptions, PgConnection), StoreError> {
+        let mut refusals = Vec::new();
+        for options in &self.options {
+            let writable = async {
+                let mut connection = connect(options).await?;
+                if self.options.len() == 1 || is_writable(&mut connection).await? {
+                    return Ok(Some(connection));
+                }
+                connection.close().await?;
+                Ok(None)
+            };
+            match writable.await {
+                Ok(Some(connection)) => return Ok((options, connection)),
+                Ok(None) => refusals.push(format!("PostgreSQL at {} only reads", address(options))),
+                Err(error) if self.options.len() == 1 => return Err(unreachable(options, error)),
+                Err(error) => refusals.push(unreachable(options, error).to_string()),
+            }
+        }
+        Err(StoreError::NoneWritable(refusals))
+    }
+}
+
+/// Whether the server takes writes: it is no standby, and isn't set to read only.
+async fn is_writable(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let asked =
+        "select not pg_is_in_recovery() and not current_setting('default_transaction_read_only')::boolean";
+    sqlx::query(asked).fetch_one(connection).await?.try_get(0)
+}
+
+/// Connects, or says that the server gave no answer. What is given up here is no more than an attempt to
+/// connect, of which no pool and no transaction knows.
+pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await.unwrap_or_else(|_| {
+        let what = format!("it gave no answer within {} s", CONNECT_TIMEOUT.as_secs());
+        Err(std::io::Error::new(std::io::ErrorKind::TimedOut, what).into())
+    })
+}
+
+/// No connection could be had by `options`.
+pub(super) fn unreachable(options: &PgConnectOptions, error: sqlx::Error) -> StoreError {
+    StoreError::Unreachable { server: address(options), error }
+}
+
+fn address(options: &PgConnectOptions) -> String {
+    let database = options.get_database().unwrap_or_default();
+    format!("{}:{}/{database}", options.get_host(), options.get_port())
+}
