@@ -163,7 +163,8 @@ fn says_ready(pid_file: &Path, process_id: Option<u32>) -> bool {
     let content = fs::read_to_string(pid_file).unwrap_or_default();
     let written_by = content.lines().next().and_then(|line| line.parse().ok());
     let state = content.lines().nth(7).map(str::trim);
-    process_id.is_some() && written_by == process_id && state == Some("ready")
+    // A standby is ready when it can be read.
+    process_id.is_some() && written_by == process_id && matches!(state, Some("ready" | "standby"))
 }
 
 /// Debian keeps the server's programs out of PATH, a directory for each version: the highest one, else PATH.
@@ -198,6 +199,9 @@ mod tests {
         assert!(says_ready(&pid_file, Some(41)));
         assert!(!says_ready(&pid_file, Some(42)), "the file of the killed predecessor");
         assert!(!says_ready(&pid_file, None));
+
+        fs::write(&pid_file, "41\n/data\n1767225600\n20001\n\n127.0.0.1\n  123  4\nstandby \n").unwrap();
+        assert!(says_ready(&pid_file, Some(41)));
 
         fs::write(&pid_file, "41\n/data\n1767225600\n20001\n\n127.0.0.1\n  123  4\nstarting\n").unwrap();
         assert!(!says_ready(&pid_file, Some(41)));

@@ -12,7 +12,7 @@ use crate::support::{World, creditd, wait_until};
 const KILLS: usize = 10;
 
 /// Small batches, so that there are many moments to die at.
-const FEW: &str = "5";
+pub(super) const FEW: &str = "5";
 
 #[test]
 fn a_daemon_killed_at_random_moments_loses_nothing_and_does_nothing_twice() {
@@ -60,11 +60,11 @@ fn a_random_moment<'a>(world: &'a World, random: &mut fastrand::Rng) -> impl FnO
     }
 }
 
-const COMMITS: &str = "select version from creditd.ledger";
+pub(super) const COMMITS: &str = "select version from creditd.ledger";
 
 /// Returns what waits until the number has grown by so many from now on. Called before that begins: on a busy
 /// machine all could be done before the first look.
-fn growth<'a>(world: &'a World, query: &'static str, count: i64) -> impl FnOnce() + use<'a> {
+pub(super) fn growth<'a>(world: &'a World, query: &'static str, count: i64) -> impl FnOnce() + use<'a> {
     let before = world.number(query);
     move || wait_until(&format!("{query}: {before} + {count}"), || world.number(query) >= before + count)
 }

@@ -2,6 +2,7 @@
 //! What is asserted is always the same: the books come to what the model says, nothing is lost or counted
 //! twice, and downstream hears each event, in order.
 
+mod failover;
 mod full_disk;
 mod handover;
 mod killed;

@@ -2,12 +2,14 @@
 //! and upstream and downstream to play.
 
 mod aging;
+mod backups;
 mod certificates;
 mod daemon;
 mod listener;
 mod messages;
 mod world;
 
+pub(crate) use backups::{Copied, base_backup, open_directory};
 pub(crate) use certificates::{Authority, Identity, Validity};
 pub(crate) use daemon::Daemon;
 pub(crate) use listener::{Heard, Listener};
