@@ -123,6 +123,11 @@ impl Alert {
         format!("{}/{}", self.event.source, self.event.id)
     }
 
+    /// The ledger's era: the number at the end of its source, which has none in the first.
+    pub(crate) fn era(&self) -> u64 {
+        self.event.source.split('/').nth(2).and_then(|era| era.parse().ok()).unwrap_or(1)
+    }
+
     pub(crate) fn account(&self) -> &str {
         &self.event.data.account_id
     }
@@ -153,6 +158,10 @@ pub(super) mod tests {
         let alerts = examples();
         assert_eq!(alerts[0].key(), "creditd/creditd/1043");
         assert_eq!((alerts[0].account(), alerts[0].sequence()), ("studio.north", 3));
+        assert_eq!(alerts[0].era(), 1);
+        let restored = EXAMPLES[0].replace("\"creditd/creditd\"", "\"creditd/creditd/2\"");
+        let restored = Alert::read(restored.as_bytes()).unwrap();
+        assert_eq!(restored.era(), 2);
         assert_eq!(alerts[1].account(), "pool:group");
         assert_eq!(alerts[2].event.data.severity, None);
         assert_eq!(alerts[3].event.data.rules[0].subjects, Some(2));

@@ -1,5 +1,6 @@
 //! What is done with an alert: drop it, keep it for later, or deliver it and write down that it was.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fs;
 use std::io;
@@ -97,12 +98,24 @@ impl Courier {
 
     /// Does with an alert what is to be done. After it, the alert may be acknowledged.
     pub(crate) async fn take(&self, alert: Alert) -> Result<(), Stopped> {
-        let (account, sequence) = (alert.account().to_owned(), alert.sequence());
+        let (account, era, sequence) = (alert.account().to_owned(), alert.era(), alert.sequence());
         let known = self.insist("reading the state", || self.state.load(&account)).await?;
-        let mut stream = known.unwrap_or_else(|| {
-            info!(account, sequence, begin = ?self.begin, "the first alert that is seen of this account");
-            Stream::new(self.begin, sequence)
-        });
+        let mut stream = match known.map(|stream| (stream.compare_era(era), stream)) {
+            None => {
+                info!(account, sequence, begin = ?self.begin, "the first alert that is seen of this account");
+                Stream::new(self.begin, era, sequence)
+            }
+            Some((Ordering::Equal, stream)) => stream,
+            Some((Ordering::Less, _)) => {
+                info!(account, era, sequence, "dropped: the ledger was restored since");
+                return Ok(());
+            }
+            // Its numbers go on from the backup's, and an alert tells all that is raised.
+            Some((Ordering::Greater, _)) => {
+                info!(account, era, sequence, "the ledger was restored, and its numbers begin anew");
+                Stream::new(Begin::Seen, era, sequence)
+            }
+        };
         match stream.verdict(sequence) {
             Verdict::Duplicate => info!(account, sequence, key = alert.key(), "dropped: it came before"),
             Verdict::Due => {

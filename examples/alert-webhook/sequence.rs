@@ -1,6 +1,7 @@
 //! The rule that makes "at least once, and by account in order" exactly once in effect: keep the last
 //! `data.sequence` of each account and type; at or below it, drop; the next one, apply; beyond, wait.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
@@ -32,20 +33,33 @@ pub(crate) enum Verdict {
 /// The events of one type of one account: how far they were applied, and which came early.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stream {
+    /// The ledger's era that they are of. Each restoration of the ledger begins one, and gives numbers anew.
+    #[serde(default = "first_era")]
+    era: u64,
     /// The last sequence that was applied; 0 for none.
     last: i64,
     /// Those that came early, by their sequence; all beyond the one after `last`, or about to be applied.
     held: BTreeMap<i64, String>,
 }
 
+fn first_era() -> u64 {
+    1
+}
+
 impl Stream {
     /// A stream that nothing is known of, whose event `sequence` has come.
-    pub(crate) fn new(begin: Begin, sequence: i64) -> Self {
+    pub(crate) fn new(begin: Begin, era: u64, sequence: i64) -> Self {
         let last = match begin {
             Begin::Seen => sequence - 1,
             Begin::First => 0,
         };
-        Self { last, held: BTreeMap::new() }
+        Self { era, last, held: BTreeMap::new() }
+    }
+
+    /// What an event of `era` means for what is known: of an earlier one, it is late; of a later one, all known numbers
+    /// are another ledger's, so to say.
+    pub(crate) fn compare_era(&self, era: u64) -> Ordering {
+        era.cmp(&self.era)
     }
 
     pub(crate) fn verdict(&self, sequence: i64) -> Verdict {
@@ -93,7 +107,7 @@ mod tests {
         let mut known: Option<Stream> = None;
         let mut applied = Vec::new();
         for &sequence in arrivals {
-            let stream = known.get_or_insert_with(|| Stream::new(begin, sequence));
+            let stream = known.get_or_insert_with(|| Stream::new(begin, 1, sequence));
             match stream.verdict(sequence) {
                 Verdict::Duplicate => {}
                 Verdict::Due => {
@@ -133,7 +147,7 @@ mod tests {
     fn a_stream_is_the_same_after_it_was_written_and_read() {
         let (_, stream) = applied(Begin::First, &[1, 2, 5, 4]);
         let written = serde_json::to_string(&stream).unwrap();
-        assert_eq!(written, r#"{"last":2,"held":{"4":"4","5":"5"}}"#);
+        assert_eq!(written, r#"{"era":1,"last":2,"held":{"4":"4","5":"5"}}"#);
         assert_eq!(serde_json::from_str::<Option<Stream>>(&written).unwrap(), stream);
     }
 
@@ -166,5 +180,14 @@ mod tests {
             prop_assert!(order.into_iter().eq(arrivals[0]..=count));
             prop_assert_eq!(stream.unwrap().gap(), None);
         }
+    }
+
+    #[test]
+    fn a_stream_that_was_kept_before_there_were_eras_is_of_the_first() {
+        let kept: Stream = serde_json::from_str(r#"{"last":7,"held":{}}"#).unwrap();
+        assert_eq!(kept.compare_era(1), Ordering::Equal);
+        let restored = Stream::new(Begin::Seen, 2, 5);
+        assert_eq!((restored.compare_era(1), restored.compare_era(3)), (Ordering::Less, Ordering::Greater));
+        assert_eq!(restored.verdict(5), Verdict::Due);
     }
 }

@@ -157,10 +157,10 @@ mod tests {
         let accounts = ["a/b", "a.b", "pool:a", "..", "A/b"];
         for (place, account) in (1..).zip(accounts) {
             assert_eq!(state.load(account).unwrap(), None);
-            state.save(account, &Stream::new(Begin::Seen, place)).unwrap();
+            state.save(account, &Stream::new(Begin::Seen, 1, place)).unwrap();
         }
         for (place, account) in (1..).zip(accounts) {
-            assert_eq!(state.load(account).unwrap(), Some(Stream::new(Begin::Seen, place)));
+            assert_eq!(state.load(account).unwrap(), Some(Stream::new(Begin::Seen, 1, place)));
         }
         let mut known: Vec<_> = state.streams().into_iter().map(|(account, _)| account).collect();
         known.sort();
@@ -174,7 +174,7 @@ mod tests {
         fs::write(directory.path().join("studio.json"), "{\"last\": ").unwrap();
         let error = state.load("studio").unwrap_err().to_string();
         assert!(error.contains("studio.json: EOF"), "{error}");
-        let mut stream = Stream::new(Begin::First, 2);
+        let mut stream = Stream::new(Begin::First, 1, 2);
         stream.hold(2, "{}".to_owned());
         state.save("film", &stream).unwrap();
         assert_eq!(state.streams(), [("film".to_owned(), stream)], "others are read all the same");

@@ -35,7 +35,7 @@ impl Ground {
         let endpoints = self.sandbox.endpoints();
         let environment = environment(endpoints, name);
         let config = Config::load_from(None, environment.iter().cloned())?;
-        schema::migrate(&config.database.schema, &config.database.users()).await?;
+        schema::migrate(&config.database.schema, &config.database.users(), false).await?;
         Ok(Field {
             name: name.to_owned(),
             store: Store::new(&config.store_settings())?,

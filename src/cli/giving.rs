@@ -87,7 +87,7 @@ async fn tell(
     if !json {
         return print(&text(giver, effect, &balances));
     }
-    let source = format!("creditd/{}", store.schema());
+    let source = store.event_source().await?;
     let event = |line: &LogLine| {
         let event = match line {
             LogLine::Entry(entry) => outbound::of_entry(&source, entry),

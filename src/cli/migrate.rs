@@ -9,9 +9,9 @@ use super::output::{print, print_json};
 use crate::config::Config;
 use crate::store::schema::{self, GrantedRole};
 
-pub(super) async fn run(config: Option<&Path>, as_json: bool) -> Result<(), CommandError> {
+pub(super) async fn run(config: Option<&Path>, restored: bool, as_json: bool) -> Result<(), CommandError> {
     let database = Config::load(config)?.database;
-    let done = schema::migrate(&database.schema, &database.users()).await?;
+    let done = schema::migrate(&database.schema, &database.users(), restored).await?;
     if as_json {
         return print_json(&json!({
             "schema": done.schema,
@@ -22,9 +22,17 @@ pub(super) async fn run(config: Option<&Path>, as_json: bool) -> Result<(), Comm
             "owner_is_runtime": done.owner_is_runtime,
             "reader_role": done.reader.as_ref().map(|role| &role.name),
             "reader_created": done.reader.as_ref().map(|role| role.created),
+            "era": done.era,
         }));
     }
     print(&format!("schema {}: {} migrations applied, {} in place", done.schema, done.applied, done.total))?;
+    if restored {
+        print(&format!(
+            "era {} began: have consumers start over (`creditd events snapshot`), and upstream send again what came \
+             after the backup (`creditd reconcile` tells what is missing)",
+            done.era
+        ))?;
+    }
     let made = |role: &GrantedRole| if role.created { "was made, and " } else { "" };
     let role = &done.runtime;
     print(&match done.owner_is_runtime {

@@ -71,7 +71,11 @@ enum Command {
     /// Run the daemon until a signal stops it.
     Run,
     /// Make or upgrade the ledger's schema, and grant the daemon's user what it needs.
-    Migrate,
+    Migrate {
+        /// The ledger was restored from a backup: begin a new era, by which consumers know to start over.
+        #[arg(long)]
+        restored: bool,
+    },
     /// Check the settings, and show what is in force and where it came from.
     CheckConfig {
         /// Ask PostgreSQL too, and refuse a user of the daemon's that may do more than read and add entries.
@@ -242,7 +246,7 @@ pub fn run() -> ExitCode {
         Command::Sandbox(command) => sandbox::run(command, config, json),
         Command::Bench(args) => bench::run(args, json),
         Command::Run => daemon::run(config, json),
-        Command::Migrate => asynchronously(migrate::run(config, json)),
+        Command::Migrate { restored } => asynchronously(migrate::run(config, restored, json)),
         Command::Account(command) => asynchronously(account::run(command, config, json)),
         Command::Organization(command) => asynchronously(organization::run(command, config, json)),
         Command::Project(command) => asynchronously(project::run(command, config, json)),

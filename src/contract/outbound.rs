@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::ledger::balance::Balance;
 use crate::ledger::credits::Credits;
 use crate::ledger::entry::{Cause, Entry, EntryKind, LogNumber, Side};
 use crate::ledger::ids::{AccountId, OrganizationId, ProjectId};
@@ -35,11 +36,13 @@ impl OutboundType {
 }
 
 /// Every outbound type.
-pub(super) const OUTBOUND_TYPES: [OutboundType; 4] = [BALANCE_CHANGED, ALERT, HOLD, TRANSFER_REJECTED];
+pub(super) const OUTBOUND_TYPES: [OutboundType; 5] =
+    [BALANCE_CHANGED, ALERT, HOLD, TRANSFER_REJECTED, SNAPSHOT];
 
-/// The types of events, with their versions.
+/// The types of the events that are lines of the log, with their versions: all but the snapshot, which is of none.
 pub fn event_types() -> Vec<String> {
-    OUTBOUND_TYPES.iter().map(OutboundType::full_name).collect()
+    let of_the_log = OUTBOUND_TYPES.iter().filter(|known| known.name != SNAPSHOT.name);
+    of_the_log.map(OutboundType::full_name).collect()
 }
 
 const BALANCE_CHANGED: OutboundType = OutboundType {
@@ -72,6 +75,14 @@ const TRANSFER_REJECTED: OutboundType = OutboundType {
     schema: schema_of::<NoticeData<TransferRejectedBody>>,
 };
 
+const SNAPSHOT: OutboundType = OutboundType {
+    name: "credits.snapshot",
+    version: "v1",
+    about: "Where an account stands, for a consumer that starts over. Sent only when whoever runs the ledger asks for \
+            it: after a restoration, by which the ledger has another source. No credits move by it.",
+    schema: schema_of::<SnapshotData>,
+};
+
 /// The schema of the events with data `D`, as they are written.
 fn schema_of<D: JsonSchema>() -> Schema {
     // In one piece: the AsyncAPI document refers to these schemas, and its tools read references and their
@@ -87,7 +98,7 @@ fn schema_of<D: JsonSchema>() -> Schema {
 pub struct OutboundEvent {
     /// The type without its version, and the account: at most 255 bytes, as AMQP wants it.
     pub routing_key: String,
-    /// The event's id, which is its log number.
+    /// The event's id: its log number; that and the account's id for a snapshot.
     pub message_id: String,
     /// The event in structured mode, to be sent as [`CONTENT_TYPE`].
     pub body: Vec<u8>,
@@ -132,8 +143,54 @@ impl From<&Notice> for StoredNotice {
     }
 }
 
-/// An entry's event, `credits.balance_changed`. `ledger_source` is the ledger's name as a source, such as
-/// `creditd/creditd`.
+/// Where an account stands after all that the log says up to a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Which account.
+    pub account_id: AccountId,
+    /// The organization that it belongs to.
+    pub organization_id: Option<OrganizationId>,
+    /// Its balance.
+    pub balance: Balance,
+    /// The last sequence of each of its types of events; 0 where there was none.
+    pub sequences: Sequences,
+    /// The last number of the log.
+    pub through: LogNumber,
+    /// When the ledger last took something in.
+    pub at: Timestamp,
+}
+
+/// The last `data.sequence` of each type, by its full name; 0 where there was none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Sequences {
+    /// Of entries.
+    #[serde(rename = "credits.balance_changed.v1")]
+    #[schemars(range(min = 0))]
+    pub balance_changed: i64,
+    /// Of alerts.
+    #[serde(rename = "credits.alert.v1")]
+    #[schemars(range(min = 0))]
+    pub alert: i64,
+    /// Of hold events.
+    #[serde(rename = "credits.hold.v1")]
+    #[schemars(range(min = 0))]
+    pub hold: i64,
+    /// Of transfers that were refused.
+    #[serde(rename = "credits.transfer_rejected.v1")]
+    #[schemars(range(min = 0))]
+    pub transfer_rejected: i64,
+}
+
+/// The ledger of `schema` in its `era`, as a source. In the first it has no number, as it had none before there were
+/// eras.
+pub fn ledger_source(schema: &str, era: i32) -> String {
+    match era {
+        1 => format!("creditd/{schema}"),
+        era => format!("creditd/{schema}/{era}"),
+    }
+}
+
+/// An entry's event, `credits.balance_changed`. `ledger_source` is [`ledger_source`].
 pub fn of_entry(ledger_source: &str, entry: &Entry) -> OutboundEvent {
     let data = BalanceChanged {
         account_id: &entry.account_id,
@@ -154,7 +211,8 @@ pub fn of_entry(ledger_source: &str, entry: &Entry) -> OutboundEvent {
         digest: entry.digest.to_string(),
     };
     let place = Place { number: entry.number, at: entry.at, account_id: &entry.account_id };
-    render(ledger_source, &BALANCE_CHANGED, &place, &entry.cause, &data)
+    let id = entry.number.to_string();
+    render(ledger_source, &BALANCE_CHANGED, id, &place, entry.cause.traceparent.as_deref(), &data)
 }
 
 /// A notice's event: `credits.alert`, `credits.hold` or `credits.transfer_rejected`. A fresh notice gives the same bytes as the one that
@@ -173,7 +231,22 @@ pub fn of_notice(ledger_source: &str, notice: &StoredNotice) -> OutboundEvent {
         NoticeKind::TransferRejected => &TRANSFER_REJECTED,
     };
     let place = Place { number: notice.number, at: notice.at, account_id: &notice.account_id };
-    render(ledger_source, event_type, &place, &notice.cause, &data)
+    let id = notice.number.to_string();
+    render(ledger_source, event_type, id, &place, notice.cause.traceparent.as_deref(), &data)
+}
+
+/// Where an account stands as an event, `credits.snapshot`: the same bytes as long as nothing happens in the ledger.
+pub fn of_standing(ledger_source: &str, standing: &Standing) -> OutboundEvent {
+    let data = SnapshotData {
+        account_id: &standing.account_id,
+        organization_id: standing.organization_id.as_ref(),
+        through: standing.through.to_string(),
+        sequences: standing.sequences,
+        balance: standing.balance.into(),
+    };
+    let place = Place { number: standing.through, at: standing.at, account_id: &standing.account_id };
+    let id = format!("{}/{}", standing.through, standing.account_id);
+    render(ledger_source, &SNAPSHOT, id, &place, None, &data)
 }
 
 /// Where an event stands.
@@ -186,11 +259,11 @@ struct Place<'e> {
 fn render(
     ledger_source: &str,
     outbound_type: &OutboundType,
+    message_id: String,
     place: &Place,
-    cause: &Cause,
+    traceparent: Option<&str>,
     data: &impl Serialize,
 ) -> OutboundEvent {
-    let message_id = place.number.to_string();
     let event = CloudEvent {
         specversion: "1.0",
         id: &message_id,
@@ -200,7 +273,7 @@ fn render(
         datacontenttype: "application/json",
         sequence: format!("{:020}", place.number.0),
         partitionkey: place.account_id,
-        traceparent: cause.traceparent.as_deref(),
+        traceparent,
         data,
     };
     let body = serde_json::to_vec(&event).expect("an event has only text for keys, and writes to memory");
@@ -222,9 +295,10 @@ struct CloudEvent<'e, D> {
     /// The version of CloudEvents.
     #[schemars(extend("const" = "1.0"))]
     specversion: &'static str,
-    /// The event's place in the ledger's one order. It keeps it however often it is sent.
+    /// Unique for its source, and the same however often it is sent: the event's place in the ledger's one order; of a
+    /// snapshot the place up to which it tells, and the account.
     id: &'e str,
-    /// The ledger.
+    /// The ledger. Another one, with a number at its end, after each restoration from a backup: start over then.
     source: &'e str,
     /// What happened.
     #[serde(rename = "type")]
@@ -234,7 +308,7 @@ struct CloudEvent<'e, D> {
     /// Always JSON.
     #[schemars(extend("const" = "application/json"))]
     datacontenttype: &'static str,
-    /// The same place as `id`, with zeros in front, so that it sorts as text. Numbers are missing from it for
+    /// The place that `id` begins with, with zeros in front, so that it sorts as text. Numbers are missing from it for
     /// whoever doesn't receive every type and account: only `data.sequence` shows a gap.
     #[schemars(extend("pattern" = "^[0-9]{20}$"))]
     sequence: String,
@@ -303,6 +377,21 @@ struct NoticeData<'e, B> {
     body: &'e B,
     /// The message that brought it about.
     cause: CauseMember<'e>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct SnapshotData<'e> {
+    /// Whose credits. A pool is `pool:` and its organization's id.
+    account_id: &'e AccountId,
+    /// The organization that the account belongs to; null where to none.
+    organization_id: Option<&'e OrganizationId>,
+    /// The last event of the ledger that is in it, by its id.
+    #[schemars(extend("pattern" = "^[0-9]+$"))]
+    through: String,
+    /// The last `data.sequence` of each type that is in it: take them over, and drop what is at or below.
+    sequences: Sequences,
+    /// The balance.
+    balance: ShownBalance,
 }
 
 #[derive(Serialize, JsonSchema)]

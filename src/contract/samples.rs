@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use super::outbound::{OutboundEvent, OutboundType, StoredNotice, of_entry, of_notice};
+use super::outbound::{
+    OutboundEvent, OutboundType, Sequences, Standing, StoredNotice, ledger_source, of_entry, of_notice,
+    of_standing,
+};
 use crate::ledger::alert::{self, Change, Measure, RaisedRule, Resolution, Resolved, Rule, Severity};
 use crate::ledger::balance::{Balance, Queued};
 use crate::ledger::credits::Credits;
@@ -20,7 +23,7 @@ pub(super) const LEDGER: &str = "creditd/creditd";
 
 /// Events of a type to show, each under the name of its file; a test holds each type to have one.
 pub(super) fn of(outbound_type: &OutboundType) -> Vec<(&'static str, OutboundEvent)> {
-    let all = [balance_changed(), alerts(), hold(), transfer_rejected()].into_iter().flatten();
+    let all = [balance_changed(), alerts(), hold(), transfer_rejected(), snapshot()].into_iter().flatten();
     all.filter(|(name, _)| name.starts_with(&outbound_type.full_name())).collect()
 }
 
@@ -50,6 +53,20 @@ fn hold() -> Vec<(&'static str, OutboundEvent)> {
         ("credits.hold.v1", rendered(&queued_hold())),
         ("credits.hold.v1-rejected", rendered(&rejected_hold())),
     ]
+}
+
+/// `credits.snapshot`, of a ledger that was restored once.
+fn snapshot() -> Vec<(&'static str, OutboundEvent)> {
+    let entry = entry();
+    let standing = Standing {
+        account_id: account(),
+        organization_id: entry.organization_id.clone(),
+        balance: entry.balance,
+        sequences: Sequences { balance_changed: entry.sequence, alert: 3, hold: 0, transfer_rejected: 0 },
+        through: entry.number,
+        at: entry.at,
+    };
+    vec![("credits.snapshot.v1", of_standing(&ledger_source("creditd", 2), &standing))]
 }
 
 fn rendered(notice: &Notice) -> OutboundEvent {

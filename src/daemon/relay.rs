@@ -139,7 +139,11 @@ impl Relay {
         };
         debug!(epoch = lease.epoch, published = lease.published.0, "publishing from here");
         self.metrics.events.lease(true);
-        let mut cursor = Cursor::new(lease);
+        let source = match self.store.event_source().await {
+            Ok(source) => source,
+            Err(error) => return Ended::Store(error),
+        };
+        let mut cursor = Cursor::new(lease, source);
         let ended = self.publish_from(&mut publisher, &mut cursor, tail, backoff).await;
         self.metrics.events.lease(false);
         if !matches!(ended, Ended::LostLease) {
@@ -245,8 +249,7 @@ impl Relay {
         cursor: &mut Cursor,
         lines: &[LogLine],
     ) -> Result<(), Ended> {
-        let source = self.store.event_source();
-        let window: Vec<_> = lines.iter().map(|line| message_of(&source, line)).collect();
+        let window: Vec<_> = lines.iter().map(|line| message_of(&cursor.source, line)).collect();
         hooks::reached("taken to publish");
         let outcome = self.publish_window(publisher, cursor.epoch, &window).await?;
         hooks::reached("published");
@@ -301,6 +304,8 @@ impl Relay {
 /// Up to where the log is published.
 struct Cursor {
     epoch: i64,
+    /// The ledger, as long as this epoch lasts.
+    source: String,
     /// As the broker has confirmed it.
     published: LogNumber,
     /// As the store knows it.
@@ -312,9 +317,9 @@ struct Cursor {
 }
 
 impl Cursor {
-    fn new(lease: Lease) -> Self {
+    fn new(lease: Lease, source: String) -> Self {
         let Lease { epoch, published } = lease;
-        Self { epoch, published, recorded: published, unroutable: 0, behind_since: None }
+        Self { epoch, source, published, recorded: published, unroutable: 0, behind_since: None }
     }
 
     /// So many lines more are confirmed.
@@ -350,7 +355,7 @@ impl Cursor {
             return Err(Ended::LostLease);
         }
         hooks::reached("recorded");
-        *self = Self::new(Lease { epoch: self.epoch, published: self.published });
+        (self.recorded, self.unroutable, self.behind_since) = (self.published, 0, None);
         Ok(())
     }
 }

@@ -4,9 +4,13 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::log::{NoticeRecord, entries, merged, notices};
-use super::rows::EntryRecord;
-use super::{LogKind, LogLine, Store, StoreError};
+use super::rows::{EntryRecord, Table};
+use super::{LogKind, LogLine, Snapshot, Store, StoreError};
+use crate::contract::outbound::{self, Sequences};
+use crate::ledger::balance::Balance;
+use crate::ledger::credits::Credits;
 use crate::ledger::entry::LogNumber;
+use crate::ledger::ids::AccountId;
 use crate::ledger::moment::Timestamp;
 use crate::ledger::notice::NoticeKind;
 
@@ -168,6 +172,60 @@ impl Store {
                 merged(Vec::new(), notices.fetch_all(&self.pool).await?)
             }
         }
+    }
+}
+
+impl Snapshot {
+    /// How many accounts there are, or whether there is `only`.
+    pub async fn count_standings(&mut self, only: Option<&str>) -> Result<i64, StoreError> {
+        let count = sqlx::query_scalar!(
+            r#"select count(*) as "count!" from account where $1::text is null or account_id = $1"#,
+            only
+        );
+        Ok(count.fetch_one(self.connection()).await?)
+    }
+
+    /// Where accounts stand: those after `after` in the order of their ids, `limit` of them; or `only` this one.
+    pub async fn standings(
+        &mut self,
+        only: Option<&str>,
+        after: Option<&AccountId>,
+        limit: i64,
+    ) -> Result<Vec<outbound::Standing>, StoreError> {
+        let (through, at) = (self.log_last(), self.last_at());
+        let rows = sqlx::query!(
+            "select account_id, organization_id, total, held, consumed, entries, alerts, holds, transfers_rejected
+               from account where account_id > $1 and ($2::text is null or account_id = $2)
+              order by account_id limit $3",
+            after.map_or("", AccountId::as_str),
+            only,
+            limit,
+        )
+        .fetch_all(self.connection())
+        .await?;
+        let account = Table("account");
+        let standings = rows.into_iter().map(|row| {
+            let organization_id =
+                row.organization_id.map(|id| account.id("organization_id", id)).transpose()?;
+            Ok(outbound::Standing {
+                account_id: account.id("account_id", row.account_id)?,
+                organization_id,
+                balance: Balance {
+                    total: Credits(row.total),
+                    held: Credits(row.held),
+                    consumed: Credits(row.consumed),
+                },
+                sequences: Sequences {
+                    balance_changed: row.entries,
+                    alert: row.alerts,
+                    hold: row.holds,
+                    transfer_rejected: row.transfers_rejected,
+                },
+                through,
+                at,
+            })
+        });
+        standings.collect()
     }
 }
 

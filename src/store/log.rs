@@ -238,9 +238,11 @@ impl Store {
         Ok(lines)
     }
 
-    /// What events name as their source: this ledger.
-    pub fn event_source(&self) -> String {
-        format!("creditd/{}", self.schema)
+    /// What events name as their source: this ledger in its present era. A relay that has the lease has the era with
+    /// it: none begins as long as anybody publishes.
+    pub async fn event_source(&self) -> Result<String, StoreError> {
+        let era = sqlx::query_scalar!("select era from ledger").fetch_one(&self.pool).await?;
+        Ok(outbound::ledger_source(&self.schema, era))
     }
 
     /// The lines with these numbers that are left, in order.

@@ -51,6 +51,8 @@ pub struct Migrated {
     pub reader: Option<GrantedRole>,
     /// Whether the schema belongs to the daemon's own role, so that privileges keep nothing from it.
     pub owner_is_runtime: bool,
+    /// The ledger's era.
+    pub era: i32,
 }
 
 /// A role that `migrate` granted what it needs.
@@ -116,8 +118,8 @@ pub(super) async fn excess(connection: &mut PgConnection) -> Result<Option<Exces
 }
 
 /// Makes or upgrades the schema as the owner, and grants the daemon's role and the readers', made if missing, the
-/// least that works.
-pub async fn migrate(schema: &str, users: &Users) -> Result<Migrated, StoreError> {
+/// least that works. With `restored`, the ledger was restored from a backup: it begins a new era.
+pub async fn migrate(schema: &str, users: &Users, restored: bool) -> Result<Migrated, StoreError> {
     let runtime = NewRole::of(&users.runtime)?;
     let reader = users.reader.as_deref().map(NewRole::of).transpose()?;
     let servers = Servers::of(users.owner.as_deref().unwrap_or(&users.runtime), |options| {
@@ -142,6 +144,11 @@ pub async fn migrate(schema: &str, users: &Users) -> Result<Migrated, StoreError
     MIGRATOR.run(&mut connection).await?;
     let total = applied(&mut connection).await?.map_or(0, |list| list.len());
 
+    if restored {
+        begin_era(&mut connection).await?;
+    }
+    let era = sqlx::query("select era from ledger").fetch_one(&mut connection).await?.try_get(0)?;
+
     let runtime = match owner_is_runtime {
         true => GrantedRole { name: runtime.name, created: false },
         false => granted(&mut connection, &quoted, runtime, &GRANTS).await?,
@@ -155,7 +162,26 @@ pub async fn migrate(schema: &str, users: &Users) -> Result<Migrated, StoreError
     };
     connection.close().await?;
     let schema = schema.to_owned();
-    Ok(Migrated { schema, applied: total - before, total, runtime, reader, owner_is_runtime })
+    Ok(Migrated { schema, applied: total - before, total, runtime, reader, owner_is_runtime, era })
+}
+
+/// Begins a new era of a ledger that nobody works on.
+///
+/// No version and no epoch comes again, so that a daemon which still has what it knew before the restoration notices:
+/// they go on from where no era before could come to.
+async fn begin_era(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let mut transaction = connection.begin().await?;
+    let taken = "update relay set epoch = epoch + (1::bigint << 32), owner = null, lease_until = '-infinity'
+                  where owner is null or lease_until < now()";
+    if sqlx::query(taken).execute(&mut *transaction).await?.rows_affected() == 0 {
+        let what = "a daemon publishes this ledger's events; stop all daemons of it first, or wait ten seconds if \
+                    none is left";
+        return Err(StoreError::Schema(what.to_owned()));
+    }
+    let begun = "update ledger set era = era + 1, version = version + (1::bigint << 32)";
+    sqlx::query(begun).execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(())
 }
 
 /// A role as its URLs have it: they name the same one, and it is made on one server with the first one's password.

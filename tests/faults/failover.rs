@@ -23,7 +23,7 @@ fn a_synchronous_standby_that_is_promoted_under_load_has_all_that_was_acknowledg
 
     let backup = directory.path().join("backup");
     base_backup(&primary, &backup, &["--write-recovery-conf"]);
-    let standby = Copied::start(directory.path().join("standby"), &backup, &[]);
+    let standby = Copied::start(&directory.path().join("standby"), &backup, &[]);
     world.as_superuser("alter system set synchronous_standby_names = '*'");
     world.as_superuser("select pg_reload_conf()");
     wait_until("the standby is a synchronous one", || {

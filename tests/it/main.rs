@@ -19,6 +19,7 @@ mod last_mile;
 mod model;
 mod monitoring;
 mod proxy;
+mod restore;
 mod retention;
 mod sandbox;
 mod store;

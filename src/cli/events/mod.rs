@@ -1,6 +1,8 @@
-//! `creditd events`: the ledger's events as they come, one of them, or an account's again.
+//! `creditd events`: the ledger's events as they come, one of them, or an account's again; and where accounts stand.
 
 mod replay;
+mod sending;
+mod snapshot;
 mod tail;
 
 use std::path::Path;
@@ -30,6 +32,8 @@ pub(super) enum EventsCommand {
     },
     /// Publish events of an account again, with the ids and bodies that they had, to all who are bound.
     Replay(replay::ReplayArgs),
+    /// Publish where each account stands, for consumers that start over: after a restoration, or for the first time.
+    Snapshot(snapshot::SnapshotArgs),
 }
 
 /// The types of events.
@@ -76,6 +80,7 @@ pub(super) async fn run(
             show(&open_store(config).await?, LogNumber(number), body, json).await
         }
         EventsCommand::Replay(arguments) => replay::run(&arguments, config, json).await,
+        EventsCommand::Snapshot(arguments) => snapshot::run(&arguments, config, json).await,
     }
 }
 
@@ -83,7 +88,7 @@ async fn show(store: &Store, number: LogNumber, body_only: bool, json: bool) -> 
     let Some(line) = store.log_between(number, number).await?.pop() else {
         return Err(missing(store, number).await?);
     };
-    let OutboundEvent { routing_key, message_id, body } = line.event(&store.event_source());
+    let OutboundEvent { routing_key, message_id, body } = line.event(&store.event_source().await?);
     if body_only {
         return write(&body).map(drop);
     }

@@ -5,19 +5,15 @@ use std::collections::VecDeque;
 use std::path::Path;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::super::output::{print, print_json};
 use super::super::{CommandError, open_store_by};
 use super::EventType;
-use crate::broker::{Destination, Publisher};
+use super::sending::{Sending, Sent, WINDOW, counted};
 use crate::config::Config;
 use crate::daemon::message_of;
 use crate::store::{LogKind, LogLine, Span, Store};
-
-/// How many events are published before their confirms are awaited together, and read of a type at once.
-const WINDOW: usize = 500;
 
 #[derive(Args)]
 pub(in crate::cli) struct ReplayArgs {
@@ -102,16 +98,12 @@ pub(super) async fn run(
     for later in &plan.unpublished {
         eprintln!("creditd: {} is left out: the relay publishes it for the first time", told(later));
     }
-    let (sent, unroutable) = match arguments.dry_run {
-        true => (0, 0),
+    let done = match arguments.dry_run {
+        true => Sent::default(),
         false => send(&config, &store, account, &plan.parts).await?,
     };
-    report(arguments, &plan, (sent, unroutable), json)?;
-    if sent > 0 && sent == unroutable {
-        let hint = "bind the consumer's queue to the events' exchange first";
-        return Err(CommandError::Refused(format!("no queue took any of them; {hint}")));
-    }
-    Ok(())
+    report(arguments, &plan, done, json)?;
+    done.heard()
 }
 
 /// What of `from` to `to` can be sent, or why nothing is. `spans` are those of the types asked for.
@@ -150,50 +142,18 @@ fn told(part: &Part) -> String {
     if from == to { format!("{kind} {from}") } else { format!("{kind} {from} to {to}") }
 }
 
-/// Publishes the parts in the order of the log. Says how many were sent, and how many no queue took.
-async fn send(
-    config: &Config,
-    store: &Store,
-    account: &str,
-    parts: &[Part],
-) -> Result<(i64, i64), CommandError> {
-    let total: i64 = parts.iter().map(Part::events).sum();
-    let mut publisher = Publisher::connect(&config.broker_settings()?, Destination::Events).await?;
-    // Hidden by itself where standard error is no terminal.
-    let bar = ProgressBar::new(total.unsigned_abs());
-    let style = ProgressStyle::with_template("sending events {bar:40} {pos} of {len}, {eta} left");
-    bar.set_style(style.expect("the template is a constant"));
-    let source = store.event_source();
+/// Publishes the parts in the order of the log.
+async fn send(config: &Config, store: &Store, account: &str, parts: &[Part]) -> Result<Sent, CommandError> {
+    let mut sending = Sending::begin(config, parts.iter().map(Part::events).sum()).await?;
+    let source = store.event_source().await?;
     let mut events = Events::new(store, account, parts);
-    let (mut sent, mut unroutable) = (0, 0);
     loop {
-        let window: Vec<_> =
-            events.next_window().await?.iter().map(|line| message_of(&source, line)).collect();
+        let window = events.next_window().await?;
         if window.is_empty() {
-            break;
+            return Ok(sending.end().await);
         }
-        match publisher.publish_window(&window).await {
-            Ok(published) => {
-                sent += counted(window.len());
-                unroutable += counted(published.unroutable);
-            }
-            Err(error) => {
-                sent += counted(error.confirmed());
-                bar.finish_and_clear();
-                let hint = "sending all of them again does no harm";
-                eprintln!("creditd: {sent} of {total} events were sent again; {hint}");
-                return Err(error.into());
-            }
-        }
-        bar.set_position(sent.unsigned_abs());
+        sending.send(&window.iter().map(|line| message_of(&source, line)).collect::<Vec<_>>()).await?;
     }
-    bar.finish_and_clear();
-    publisher.close().await;
-    Ok((sent, unroutable))
-}
-
-fn counted(number: usize) -> i64 {
-    i64::try_from(number).expect("a window is small")
 }
 
 /// The events of some parts in the order of the log. No more than a window of each is in memory.
@@ -247,7 +207,7 @@ impl<'a> Events<'a> {
 fn report(
     arguments: &ReplayArgs,
     plan: &Plan,
-    (sent, unroutable): (i64, i64),
+    Sent { sent, unroutable }: Sent,
     json: bool,
 ) -> Result<(), CommandError> {
     let (account, dry_run) = (&arguments.account, arguments.dry_run);

@@ -86,7 +86,7 @@ pub(super) async fn run(arguments: &TailArgs, config: Option<&Path>, json: bool)
         organization: arguments.organization.clone(),
         kind: arguments.event_type.map(EventType::kind),
     };
-    let source = store.event_source();
+    let source = store.event_source().await?;
     let mut left = arguments.limit.unwrap_or(u64::MAX);
     let mut after = start(&store, arguments).await?;
     while left > 0 && !interrupted.load(Ordering::Relaxed) {

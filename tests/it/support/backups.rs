@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use creditd::sandbox::{Sandbox, SandboxOptions};
@@ -33,8 +33,9 @@ pub(crate) struct Copied {
 impl Copied {
     /// A sandbox in `directory`, new or an earlier one's that was stopped, with the cluster in `data` and `settings`
     /// over that one's own.
-    pub(crate) fn start(directory: PathBuf, data: &Path, settings: &[String]) -> Self {
-        let options = || SandboxOptions { directory: Some(directory.clone()), ..SandboxOptions::default() };
+    pub(crate) fn start(directory: &Path, data: &Path, settings: &[String]) -> Self {
+        let options =
+            || SandboxOptions { directory: Some(directory.to_owned()), ..SandboxOptions::default() };
         let first = Sandbox::start(creditd(), options()).unwrap();
         let port = port(&first.endpoints().superuser_url).to_owned();
         first.stop().unwrap();
@@ -67,6 +68,8 @@ fn port(url: &str) -> &str {
 fn give(path: &Path, owner: &fs::Metadata) {
     chown(path, Some(owner.uid()), Some(owner.gid())).unwrap();
     if path.is_dir() {
-        fs::read_dir(path).unwrap().for_each(|entry| give(&entry.unwrap().path(), owner));
+        for entry in fs::read_dir(path).unwrap() {
+            give(&entry.unwrap().path(), owner);
+        }
     }
 }
