@@ -91,6 +91,10 @@ pub(super) struct Plan {
     pub(super) superuser_password: String,
     pub(super) broker_password: String,
     pub(super) erlang_cookie: String,
+    /// The name of RabbitMQ's node.
+    pub(super) node: String,
+    /// The node whose cluster it joins when its data is made. That one's epmd serves both.
+    pub(super) joined: Option<String>,
 }
 
 impl Plan {
@@ -121,7 +125,21 @@ impl Plan {
             superuser_password,
             broker_password,
             erlang_cookie: secret()?,
+            node: "creditd@localhost".to_owned(),
+            joined: None,
         })
+    }
+
+    /// Has RabbitMQ's node join the cluster of another sandbox's.
+    pub(super) fn join(&mut self, other: &Self) {
+        self.node = format!("creditd-{}@localhost", self.broker_port);
+        self.joined = Some(other.node.clone());
+        self.epmd_port = other.epmd_port;
+        self.erlang_cookie.clone_from(&other.erlang_cookie);
+        // Users are the cluster's.
+        let own_password = std::mem::replace(&mut self.broker_password, other.broker_password.clone());
+        let url = self.endpoints.broker_url.replace(&own_password, &self.broker_password);
+        self.endpoints.broker_url = url;
     }
 }
 

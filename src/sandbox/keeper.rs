@@ -37,6 +37,9 @@ pub struct KeeperArgs {
     /// A plugin of RabbitMQ.
     #[arg(long = "rabbitmq-plugin")]
     pub(super) rabbitmq_plugins: Vec<String>,
+    /// The directory of a sandbox whose RabbitMQ this one's forms a cluster with.
+    #[arg(long)]
+    pub(super) join: Option<PathBuf>,
 }
 
 impl KeeperArgs {
@@ -50,6 +53,9 @@ impl KeeperArgs {
         ];
         for (name, values) in several {
             arguments.extend(values.iter().flat_map(|value| [OsString::from(name), value.into()]));
+        }
+        if let Some(other) = &self.join {
+            arguments.extend([OsString::from("--join"), other.into()]);
         }
         if self.keep_data {
             arguments.push("--keep-data".into());
@@ -115,8 +121,7 @@ impl Servers {
         let is_new = found.is_none();
         let mut plan = match found {
             Some(plan) => plan,
-            None => Plan::draw(&args.directory)
-                .map_err(SandboxError::io("can't draw ports and passwords".to_owned()))?,
+            None => draw_plan(args)?,
         };
         plan.endpoints.directory.clone_from(&args.directory);
         plan.endpoints.vhosts = vhost_names(args.vhosts);
@@ -196,6 +201,16 @@ fn answer(reply: &Reply) -> Result<(), SandboxError> {
     let mut output = io::stdout().lock();
     // A parent that no longer reads has gone.
     writeln!(output, "{line}").and_then(|()| output.flush()).map_err(|_| SandboxError::Stopped)
+}
+
+fn draw_plan(args: &KeeperArgs) -> Result<Plan, SandboxError> {
+    let mut plan =
+        Plan::draw(&args.directory).map_err(SandboxError::io("can't draw ports and passwords".to_owned()))?;
+    if let Some(other) = &args.join {
+        let unknown = || SandboxError::Keeper(format!("there is no sandbox in {}", other.display()));
+        plan.join(&read_plan(other)?.ok_or_else(unknown)?);
+    }
+    Ok(plan)
 }
 
 fn read_plan(directory: &Path) -> Result<Option<Plan>, SandboxError> {

@@ -76,6 +76,9 @@ pub struct SandboxOptions {
     pub rabbitmq_settings: Vec<String>,
     /// RabbitMQ's plugins.
     pub rabbitmq_plugins: Vec<String>,
+    /// The directory of a running sandbox, whose RabbitMQ this one's forms a cluster with when its data is made. Its
+    /// node has to end after this one's.
+    pub join: Option<PathBuf>,
 }
 
 /// What keeps a sandbox from starting or obeying.
@@ -193,6 +196,7 @@ impl Sandbox {
             postgres_settings: options.postgres_settings,
             rabbitmq_settings: options.rabbitmq_settings,
             rabbitmq_plugins: options.rabbitmq_plugins,
+            join: options.join,
         };
         let mut keeper = Keeper::spawn(executable, arguments, lock)?;
         match keeper.answer_unless(interrupted) {

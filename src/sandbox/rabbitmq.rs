@@ -29,6 +29,9 @@ pub(super) struct RabbitMq {
     broker_port: u16,
     epmd_port: u16,
     distribution_port: u16,
+    node: String,
+    /// Whether another sandbox's node is to be joined, whose epmd serves this one too.
+    joins: bool,
     /// Settings and plugins that this sandbox has beside the usual ones.
     more_settings: Vec<String>,
     plugins: Vec<String>,
@@ -56,6 +59,8 @@ impl RabbitMq {
             broker_port: plan.broker_port,
             epmd_port: plan.epmd_port,
             distribution_port: plan.distribution_port,
+            node: plan.node.clone(),
+            joins: plan.joined.is_some(),
             more_settings: more_settings.to_vec(),
             plugins: plugins.to_vec(),
             epmd: Server::new(EPMD, directory, account),
@@ -72,10 +77,11 @@ impl RabbitMq {
              log.dir = {}\n\
              log.file = rabbitmq.log\n\
              log.file.level = info\n\
-             {}\n",
+             {}{}\n",
             plan.broker_port,
             definitions.display(),
             self.home.path.display(),
+            plan.joined.as_deref().map(|other| cluster_settings(&[other, &plan.node])).unwrap_or_default(),
             self.more_settings.join("\n"),
         );
         self.write("rabbitmq.conf", &settings)?;
@@ -86,7 +92,9 @@ impl RabbitMq {
 
     /// Starts epmd if it isn't running, then the node.
     pub(super) fn launch(&mut self, patience: &Patience) -> Result<(), SandboxError> {
-        self.launch_epmd(patience)?;
+        if !self.joins {
+            self.launch_epmd(patience)?;
+        }
         let home = &self.home.path;
         let mut node = self
             .server
@@ -100,7 +108,7 @@ impl RabbitMq {
         node.env("RABBITMQ_ENABLED_PLUGINS_FILE", home.join("enabled_plugins"));
         node.env("RABBITMQ_MNESIA_BASE", home.join("mnesia")).env("RABBITMQ_LOG_BASE", home);
         node.env("RABBITMQ_PID_FILE", home.join("pid"));
-        node.env("RABBITMQ_NODENAME", "creditd@localhost");
+        node.env("RABBITMQ_NODENAME", &self.node);
         node.env("RABBITMQ_DIST_PORT", self.distribution_port.to_string());
         node.env(
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
@@ -152,6 +160,14 @@ impl RabbitMq {
     fn write(&self, name: &str, content: &str) -> Result<PathBuf, SandboxError> {
         self.home.write(name, content).map_err(SandboxError::io(format!("can't write {name} for RabbitMQ")))
     }
+}
+
+/// Has a node that is new look for a cluster with these.
+fn cluster_settings(nodes: &[&str]) -> String {
+    let numbered = (1..).zip(nodes);
+    let nodes = numbered.map(|(n, node)| format!("cluster_formation.classic_config.nodes.{n} = {node}\n"));
+    nodes
+        .fold("cluster_formation.peer_discovery_backend = classic_config\n".to_owned(), |all, one| all + &one)
 }
 
 /// Users, vhosts and permissions. Where definitions are loaded, RabbitMQ creates no `guest`.

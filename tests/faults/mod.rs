@@ -2,6 +2,7 @@
 //! What is asserted is always the same: the books come to what the model says, nothing is lost or counted
 //! twice, and downstream hears each event, in order.
 
+mod cluster;
 mod failover;
 mod full_disk;
 mod handover;
@@ -14,9 +15,21 @@ mod stopping;
 mod suspects;
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use crate::model::{Balance, Key, Project, Workload};
-use crate::support::{Heard, Listener, World, wait_until};
+use crate::support::{Heard, Listener, Message, World, wait_until};
+
+/// How long it takes until a message that comes now, one that came before, is counted.
+fn recovery(world: &World, known: &Message) -> Duration {
+    let healed = Instant::now();
+    let deliveries = || world.number("select coalesce(sum(deliveries), 0)::bigint from creditd.inbox");
+    let applied = || world.number("select count(*) from creditd.inbox where source like '/%'");
+    let before = (deliveries(), applied());
+    world.publish_through_trouble(std::slice::from_ref(known));
+    wait_until("anything is applied again", || (deliveries(), applied()) != before);
+    healed.elapsed()
+}
 
 /// What downstream made of the events that it heard.
 #[derive(Debug, Default, PartialEq)]

@@ -19,9 +19,9 @@ use creditd::sandbox::{Sandbox, SandboxOptions};
 use self::scene::Scene;
 use self::schedule::{Fault, Moment, Schedule, Step};
 use self::tally::{Round, Tally};
-use super::assert_as_modelled;
+use super::{assert_as_modelled, recovery};
 use crate::model::{Workload, seed};
-use crate::support::{Message, World, creditd, wait_until};
+use crate::support::{creditd, wait_until};
 
 /// How many rounds run with all tests.
 const ROUNDS: usize = 3;
@@ -157,17 +157,6 @@ fn happen(scene: &Scene, step: &Step, random: &mut fastrand::Rng) {
     for begun in begun.into_iter().rev() {
         scene.end(begun);
     }
-}
-
-/// How long it takes until a message that comes now, one that came before, is counted.
-fn recovery(world: &World, known: &Message) -> Duration {
-    let healed = Instant::now();
-    let deliveries = || world.number("select coalesce(sum(deliveries), 0)::bigint from creditd.inbox");
-    let applied = || world.number("select count(*) from creditd.inbox where source like '/%'");
-    let before = (deliveries(), applied());
-    world.publish_through_trouble(std::slice::from_ref(known));
-    wait_until("anything is applied again", || (deliveries(), applied()) != before);
-    healed.elapsed()
 }
 
 /// Messages that were in hand at so many deaths that they count as suspects are offered again, as an operator would.

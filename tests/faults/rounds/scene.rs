@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,7 +16,7 @@ use url::Url;
 use super::super::killed::wait_until_the_queue_is_on_disk;
 use super::schedule::{Fault, Schedule};
 use crate::proxy::{Network, Proxy};
-use crate::support::{Daemon, OpenTransaction, World, blocking};
+use crate::support::{Daemon, OpenTransaction, World, blocking, control_broker};
 
 /// How soon RabbitMQ and a daemon miss each other, in seconds.
 const HEARTBEAT_S: &str = "2";
@@ -162,8 +161,8 @@ impl<'s> Scene<'s> {
             Fault::Freeze(server, towards) => self.network(server).set(Network::Frozen(towards)),
             Fault::Slow(server, towards) => self.network(server).set(Network::Slow(towards)),
             Fault::LoseReplies(server) => self.network(server).set(Network::Silent),
-            Fault::CloseConnections => self.control_broker(&["close_all_connections", "a test"]),
-            Fault::MemoryAlarm => self.control_broker(&["set_vm_memory_high_watermark", "absolute", "1"]),
+            Fault::CloseConnections => self.tell_broker(&["close_all_connections", "a test"]),
+            Fault::MemoryAlarm => self.tell_broker(&["set_vm_memory_high_watermark", "absolute", "1"]),
             Fault::DeleteQueue => self.delete_queue(),
             Fault::NoConnections => {
                 self.world.as_superuser("alter role creditd connection limit 0");
@@ -202,7 +201,7 @@ impl<'s> Scene<'s> {
             Fault::Kill(server) => self.sandbox.start_again(server).unwrap(),
             Fault::Freeze(server, _) | Fault::Slow(server, _) => self.network(server).set(Network::Up),
             Fault::LoseReplies(server) => self.runtime.block_on(self.network(server).cut_once()),
-            Fault::MemoryAlarm => self.control_broker(&["set_vm_memory_high_watermark", "0.4"]),
+            Fault::MemoryAlarm => self.tell_broker(&["set_vm_memory_high_watermark", "0.4"]),
             Fault::NoConnections => self.world.as_superuser("alter role creditd connection limit -1"),
             Fault::EndTransactions(_) => {
                 self.world.as_superuser("drop trigger trip on creditd.inbox; drop function public.trip()");
@@ -241,20 +240,8 @@ impl<'s> Scene<'s> {
         self.daemons.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs RabbitMQ's own tool.
-    fn control_broker(&self, arguments: &[&str]) {
-        let plan = fs::read(self.sandbox.endpoints().directory.join("sandbox.json")).unwrap();
-        let plan: serde_json::Value = serde_json::from_slice(&plan).unwrap();
-        let mut tool = Command::new("/usr/lib/rabbitmq/bin/rabbitmqctl");
-        tool.env("ERL_EPMD_PORT", plan["epmd_port"].to_string());
-        tool.args([
-            "--node",
-            "creditd@localhost",
-            "--erlang-cookie",
-            plan["erlang_cookie"].as_str().unwrap(),
-        ]);
-        let output = tool.args(arguments).output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {output:?}");
+    fn tell_broker(&self, arguments: &[&str]) {
+        control_broker(self.sandbox, arguments);
     }
 
     fn delete_queue(&self) {

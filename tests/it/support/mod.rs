@@ -4,6 +4,7 @@
 mod aging;
 mod backups;
 mod certificates;
+mod cluster;
 mod daemon;
 mod listener;
 mod messages;
@@ -11,6 +12,7 @@ mod world;
 
 pub(crate) use backups::{Copied, base_backup, open_directory};
 pub(crate) use certificates::{Authority, Identity, Validity};
+pub(crate) use cluster::{Cluster, control_broker};
 pub(crate) use daemon::Daemon;
 pub(crate) use listener::{Heard, Listener};
 pub(crate) use messages::{Message, message, today};

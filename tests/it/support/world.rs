@@ -9,7 +9,7 @@ use std::time::Duration;
 use creditd::broker::{BrokerSettings, Destination, OutboundMessage, Publisher, Topology};
 use creditd::sandbox::{Endpoints, Sandbox, SandboxOptions};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueBindOptions, QueueDeclareOptions};
-use lapin::types::FieldTable;
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Confirmation, Connection, ConnectionProperties};
 use serde_json::Value;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -43,6 +43,8 @@ pub(crate) struct World {
     pub(crate) owner_url: String,
     pub(crate) superuser_url: String,
     pub(crate) broker_url: String,
+    /// Further nodes of that broker.
+    more_broker_urls: Vec<String>,
     more: Vec<(String, String)>,
     /// What the daemons' and commands' `--config` names.
     pub(crate) config: Option<PathBuf>,
@@ -75,6 +77,7 @@ impl World {
             superuser_url: of_database(&endpoints.superuser_url),
             broker_url: endpoints.broker_url_of(vhost),
             endpoints,
+            more_broker_urls: Vec::new(),
             more: Vec::new(),
             config: None,
             files: tempfile::tempdir().unwrap(),
@@ -96,6 +99,7 @@ impl World {
             owner_url: self.owner_url.clone(),
             superuser_url: self.superuser_url.clone(),
             broker_url: self.broker_url.clone(),
+            more_broker_urls: Vec::new(),
             more: Vec::new(),
             config: None,
             files: tempfile::tempdir().unwrap(),
@@ -116,6 +120,16 @@ impl World {
         self.more.push((variable.to_owned(), value.to_owned()));
     }
 
+    /// Goes by a broker of several nodes.
+    pub(crate) fn reach_brokers(&mut self, urls: &[String]) {
+        let (first, others) = urls.split_first().unwrap();
+        (self.broker_url, self.more_broker_urls) = (first.clone(), others.to_vec());
+    }
+
+    fn broker_urls(&self) -> Vec<String> {
+        [std::slice::from_ref(&self.broker_url), &self.more_broker_urls].concat()
+    }
+
     fn setting<'a>(&'a self, variable: &str, default: &'a str) -> &'a str {
         let found = self.more.iter().find(|(known, _)| known == variable);
         found.map_or(default, |(_, value)| value)
@@ -134,7 +148,7 @@ impl World {
         let base = [
             ("CREDITD__DATABASE__URL", &self.database_url),
             ("CREDITD__DATABASE__OWNER_URL", &self.owner_url),
-            ("CREDITD__BROKER__URL", &self.broker_url),
+            ("CREDITD__BROKER__URL", &self.broker_urls().join(" ")),
         ];
         // Any port that is free: many daemons run at once.
         let base = base.into_iter().chain([("CREDITD__HTTP__LISTEN", &anywhere)]);
@@ -231,7 +245,7 @@ impl World {
     /// How the broker module reaches this world's vhost.
     pub(crate) fn broker_settings(&self) -> BrokerSettings {
         BrokerSettings {
-            urls: vec![self.broker_url.clone().into()],
+            urls: self.broker_urls().into_iter().map(Into::into).collect(),
             inbound_exchange: self.setting("CREDITD__BROKER__INBOUND_EXCHANGE", "projects").to_owned(),
             queue: "creditd.projects".to_owned(),
             events_exchange: "creditd.events".to_owned(),
@@ -453,7 +467,12 @@ impl World {
             let none = FieldTable::default;
             channel.exchange_declare("creditd.events".into(), topic, exchange, none()).await.unwrap();
             let queue = QueueDeclareOptions { durable: true, ..Default::default() };
-            channel.queue_declare("listener".into(), queue, none()).await.unwrap();
+            let mut arguments = none();
+            if !self.more_broker_urls.is_empty() {
+                // One that is on several nodes.
+                arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+            }
+            channel.queue_declare("listener".into(), queue, arguments).await.unwrap();
             let bind = QueueBindOptions::default();
             channel
                 .queue_bind("listener".into(), "creditd.events".into(), "#".into(), bind, none())
