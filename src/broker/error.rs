@@ -102,7 +102,9 @@ pub enum BrokerError {
         detail: String,
     },
     /// The user may connect, but not do this.
-    #[error("{broker} refuses access to {what}: grant the user configure, write and read on it ({detail})")]
+    #[error(
+        "{broker} refuses access to {what}: grant the user what is refused, by rabbitmqctl set_permissions ({detail})"
+    )]
     AccessRefused {
         /// The broker's address.
         broker: String,

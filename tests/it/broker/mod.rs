@@ -2,6 +2,7 @@
 
 mod connecting;
 mod consuming;
+mod permissions;
 mod publishing;
 
 use std::{

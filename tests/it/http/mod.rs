@@ -12,6 +12,7 @@ mod moments;
 mod pages;
 mod protocol;
 mod scopes;
+mod secrets;
 mod tokens;
 
 use serde_json::Value;
