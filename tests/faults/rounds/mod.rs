@@ -6,6 +6,7 @@
 
 mod scene;
 mod schedule;
+mod soak;
 mod tally;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -113,6 +113,11 @@ impl<'s> Scene<'s> {
         }
     }
 
+    /// A daemon's process.
+    pub(super) fn process_id(&self, number: usize) -> u32 {
+        self.daemons()[number].process_id()
+    }
+
     /// How often a daemon was killed.
     pub(super) fn deaths(&self) -> usize {
         self.deaths.load(Ordering::Relaxed)

@@ -30,13 +30,14 @@ impl Kept {
         for (file, url) in [&database, &owner, &broker].into_iter().zip(urls) {
             fs::write(file, url).unwrap();
         }
-        let tokens = world.file("tokens");
         let config = world.file("secrets.toml");
+        let [database_url, owner_url, broker_url, tokens] =
+            [&database, &owner, &broker, &world.file("tokens")].map(|file| file.display().to_string());
         let settings = format!(
-            "[database]\nurl_file = {database:?}\nowner_url_file = {owner:?}\n\
-             [broker]\nurl_file = {broker:?}\n\
+            "[database]\nurl_file = \"{database_url}\"\nowner_url_file = \"{owner_url}\"\n\
+             [broker]\nurl_file = \"{broker_url}\"\n\
              [log]\nlevel = \"trace,lapin=trace,sqlx=trace\"\nformat = \"json\"\n\
-             [http]\nlisten = \"127.0.0.1:0\"\ntokens_file = {tokens:?}\n"
+             [http]\nlisten = \"127.0.0.1:0\"\ntokens_file = \"{tokens}\"\n"
         );
         fs::write(&config, settings).unwrap();
         let mut secrets: BTreeSet<_> = urls.into_iter().map(|url| password(url)).collect();
@@ -45,7 +46,7 @@ impl Kept {
         let mut kept = Self { config, log, database, broker, token: String::new(), secrets };
         let made = kept.run(&["token", "new", "--scope", "all"]);
         assert!(made.status.success(), "{made:?}");
-        kept.token = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+        String::from_utf8(made.stdout).unwrap().trim().clone_into(&mut kept.token);
         kept.secrets.insert(kept.token.clone());
         kept
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Connection, ConnectionProperties};
@@ -13,6 +14,8 @@ use super::blocking;
 
 /// How many events are on their way to a listener at once.
 const PREFETCH: u16 = 1000;
+/// How often is looked whether it is enough, and for a broker that is away.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// An event as it arrived.
 #[derive(Clone, Debug)]
@@ -24,6 +27,13 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
+    fn of(delivery: Delivery) -> Self {
+        let event = serde_json::from_slice(&delivery.data).unwrap();
+        let routing_key = delivery.routing_key.to_string();
+        let message_id = delivery.properties.message_id().as_ref().unwrap().to_string();
+        Self { routing_key, message_id, body: delivery.data, event }
+    }
+
     /// Its place in the ledger's log, by the extension `sequence`.
     pub(crate) fn log_number(&self) -> i64 {
         self.event["sequence"].as_str().unwrap().parse().unwrap()
@@ -78,13 +88,44 @@ impl Listener {
                 let next = tokio::time::timeout(Duration::from_mins(1), stream.next());
                 let delivery = next.await.expect("another event arrives").unwrap().unwrap();
                 delivery.acker.ack(BasicAckOptions::default()).await.unwrap();
-                let event = serde_json::from_slice(&delivery.data).unwrap();
-                let routing_key = delivery.routing_key.to_string();
-                let message_id = delivery.properties.message_id().as_ref().unwrap().to_string();
-                heard.push(Heard { routing_key, message_id, body: delivery.data, event });
+                heard.push(Heard::of(delivery));
             }
             connection.close(200, "done".into()).await.unwrap();
             heard
         })
+    }
+
+    /// Takes events until it is `enough`, whatever happens to the broker meanwhile. It is asked all the time.
+    pub(crate) fn follow(&self, mut hear: impl FnMut(Heard), enough: impl Fn() -> bool) {
+        while !enough() {
+            let lost = blocking(self.follow_once(&mut hear, &enough));
+            if lost.is_err() {
+                std::thread::sleep(LOOK_EVERY);
+            }
+        }
+    }
+
+    async fn follow_once(
+        &self,
+        hear: &mut impl FnMut(Heard),
+        enough: &impl Fn() -> bool,
+    ) -> lapin::Result<()> {
+        let connection = Connection::connect(&self.broker_url, ConnectionProperties::default()).await?;
+        let channel = connection.create_channel().await?;
+        channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
+        let (consume, none) = (BasicConsumeOptions::default(), FieldTable::default());
+        let mut stream = channel.basic_consume("listener".into(), "".into(), consume, none).await?;
+        while !enough() {
+            match tokio::time::timeout(LOOK_EVERY, stream.next()).await {
+                Ok(Some(delivery)) => {
+                    let delivery = delivery?;
+                    delivery.acker.ack(BasicAckOptions::default()).await?;
+                    hear(Heard::of(delivery));
+                }
+                Ok(None) => return Ok(()),
+                Err(_) => {}
+            }
+        }
+        connection.close(200, "done".into()).await
     }
 }

@@ -298,6 +298,11 @@ impl World {
 
     /// The same with a pause after each few.
     pub(crate) fn publish_slowly(&self, messages: &[Message], pause: Duration) -> usize {
+        self.publish_by(PUBLISHED_AT_ONCE, messages, pause)
+    }
+
+    /// The same with a pause after each `at_once`.
+    pub(crate) fn publish_by(&self, at_once: usize, messages: &[Message], pause: Duration) -> usize {
         let outbound: Vec<_> = messages.iter().enumerate().map(outbound).collect();
         let mut failures = 0;
         blocking(async {
@@ -313,7 +318,7 @@ impl World {
                     }
                     continue;
                 };
-                let window = &unconfirmed[..PUBLISHED_AT_ONCE.min(unconfirmed.len())];
+                let window = &unconfirmed[..at_once.min(unconfirmed.len())];
                 match upstream.publish_window(window).await {
                     Ok(done) if done.unroutable == 0 => {
                         unconfirmed = &unconfirmed[window.len()..];
