@@ -20,6 +20,8 @@ pub mod command;
 pub mod config;
 pub mod contract;
 pub mod daemon;
+#[cfg(test)]
+mod fuzzing;
 mod hooks;
 pub mod http;
 pub mod ledger;

@@ -9,6 +9,7 @@ use crate::ledger::outcome::ParkReason;
 mod document;
 mod envelope;
 mod events;
+mod fuzz;
 mod generators;
 mod good;
 mod properties;

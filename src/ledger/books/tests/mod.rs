@@ -3,6 +3,7 @@
 mod alerts;
 mod checks;
 mod claims;
+mod fuzz;
 mod generated;
 mod holds;
 mod moves;
