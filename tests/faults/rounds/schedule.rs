@@ -96,7 +96,8 @@ impl Fault {
             20 => Self::NoConnections,
             21 => Self::LockLedger,
             22 => Self::EndTransactions(random.choice(&["40001", "40P01"]).expect("there are two")),
-            _ => Self::JumpClock(random.i64(-86_000..40 * 86_400)),
+            _ if random.bool() => Self::JumpClock(-random.i64(1..BACK_SECONDS)),
+            _ => Self::JumpClock(random.i64(1..AHEAD_SECONDS)),
         }
     }
 
@@ -133,6 +134,11 @@ impl fmt::Display for Fault {
         Ok(())
     }
 }
+
+/// How far the clock jumps back at most: a message whose time is more than a day ahead would be refused, and rightly.
+const BACK_SECONDS: i64 = 86_000;
+/// How far the clock jumps ahead at most: past the end of a month, and of whatever is kept for days.
+const AHEAD_SECONDS: i64 = 40 * 86_400;
 
 /// The points at which a daemon built for tests can be told to die, in the order in which a message comes by.
 pub(super) const POINTS: [&str; 10] = [
