@@ -15,7 +15,36 @@ const ZONE_CHARS_MAX: usize = 64;
 
 /// The time by this machine's clock.
 pub(crate) fn now() -> Timestamp {
+    #[cfg(test)]
+    if let Some(now) = simulated::now() {
+        return now;
+    }
     Timestamp::cut(OffsetDateTime::now_utc() + hooks::clock_ahead())
+}
+
+/// A clock that goes with tokio's, which a test may have paused.
+#[cfg(test)]
+pub(crate) mod simulated {
+    use std::cell::Cell;
+
+    use tokio::time::Instant;
+
+    use crate::ledger::moment::Timestamp;
+
+    thread_local! {
+        static BEGAN: Cell<Option<(Timestamp, Instant)>> = const { Cell::new(None) };
+    }
+
+    /// Has this thread's clock show `at`, and go on from there.
+    pub(crate) fn begin(at: Timestamp) {
+        BEGAN.set(Some((at, Instant::now())));
+    }
+
+    pub(super) fn now() -> Option<Timestamp> {
+        let (at, began) = BEGAN.get()?;
+        let micros = i64::try_from(began.elapsed().as_micros()).ok()?;
+        Timestamp::from_micros(at.micros() + micros)
+    }
 }
 
 /// A time zone, by its name. When its clocks are changed is PostgreSQL's to know, and so is whether there is one of

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::lines::{Line, too_long};
 use super::{AdoptionError, InForce, LineFile, Mistakes, Patience};
 use crate::batch::settings::{self, Adoption, adopt};
-use crate::batch::{self, Arrival, Attempt, Committed, Offers};
+use crate::batch::{self, Arrival, Attempt, Choice, Committed, Offers};
 use crate::clock;
 use crate::contract::line::{ImportLine, import_line};
 use crate::ledger::ids::MessageKey;
@@ -378,9 +378,11 @@ impl Way<'_> {
                     batch.as_mut().expect("an error ends the rehearsal").due_messages(limit).await?
                 }
             };
-            let Some(offers) = Offers::choose(due, true, self.messages_max) else { return Ok(taken_up) };
+            let Choice::Offer(offers) = Offers::choose(due, true, None, self.messages_max) else {
+                return Ok(taken_up);
+            };
             if let To::Ledger(store) = &self.to {
-                offers.count(store).await?;
+                store.count_offers(&offers.to_count()).await?;
             }
             let is_all = offers.is_all;
             let committed = self.take(offers.into_arrivals(clock::now())).await?;

@@ -3,6 +3,8 @@
 
 mod admission;
 mod arrival;
+#[cfg(test)]
+pub(crate) mod in_memory;
 mod offers;
 mod pipeline;
 pub(crate) mod settings;
@@ -13,7 +15,7 @@ use std::time::Instant;
 
 use admission::{Admitted, Taken};
 pub(crate) use arrival::Arrival;
-pub(crate) use offers::{Offers, TRIES_ALONE_MAX};
+pub(crate) use offers::{Choice, Offers, TRIES_ALONE_MAX};
 pub(crate) use pipeline::{Landing, Pipeline};
 use tracing::warn;
 

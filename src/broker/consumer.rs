@@ -120,6 +120,19 @@ pub struct DeliveryTag {
     number: u64,
 }
 
+#[cfg(test)]
+impl DeliveryTag {
+    /// The tag of a connection that there is only in a test.
+    pub(crate) fn simulated(session: u64, number: u64) -> Self {
+        Self { session, number }
+    }
+
+    /// Which connection's, and the how manyth.
+    pub(crate) fn parts(self) -> (u64, u64) {
+        (self.session, self.number)
+    }
+}
+
 /// A message that the broker keeps for us until it is acknowledged.
 #[derive(Clone, Debug)]
 pub struct Delivery {

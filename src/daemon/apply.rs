@@ -5,27 +5,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
 use super::backoff::Backoff;
-use super::due::apply_due;
-use super::intake::{Link, Received, beating};
+use super::intake::{Acknowledge, Link, Received, beating};
+use super::ledger::Ledger;
 use super::tail::LogWriter;
-use crate::batch::settings::{Adoption, OrderDiffers, adopt};
-use crate::batch::{self, Arrival, Attempt, Committed, Landing, Offers, Pipeline, TRIES_ALONE_MAX, Written};
+use crate::batch::settings::{Adoption, OrderDiffers};
+use crate::batch::{self, Arrival, Attempt, Choice, Committed, Landing, Offers, TRIES_ALONE_MAX, Written};
 use crate::broker::DeliveryTag;
 use crate::clock;
-use crate::contract::inbound::known_types;
 use crate::hooks;
 use crate::ledger::settings::Settings;
-use crate::store::{ParkedRow, Remedy, Store, StoreError};
+use crate::store::{Remedy, StoreError};
 use crate::vitals::metrics::{BatchFailure, Server};
 use crate::vitals::{Doing, Health, Heartbeat, Metrics, Part};
 
 /// How often due parked messages are looked for without being told.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// For so long what another daemon may be offering is left to it.
+const LEFT_TO_OTHERS: Duration = Duration::from_secs(30);
 
 /// Why the loop gave up.
 #[derive(Debug, thiserror::Error)]
@@ -39,9 +41,8 @@ pub(super) enum ApplyError {
 }
 
 /// What the loop works with.
-pub(super) struct Apply {
-    pub(super) store: Store,
-    pub(super) pipeline: Pipeline<DeliveryTag>,
+pub(super) struct Apply<L, A> {
+    pub(super) ledger: L,
     pub(super) settings: Arc<Settings>,
     pub(super) messages_max: usize,
     pub(super) health: Health,
@@ -50,6 +51,7 @@ pub(super) struct Apply {
     /// Told after each commit that wrote entries or notices.
     pub(super) log: LogWriter,
     pub(super) stop: CancellationToken,
+    pub(super) turn: Turn<A>,
 }
 
 /// A delivered message, waiting for its batch.
@@ -59,22 +61,50 @@ struct Waiting {
 }
 
 /// What holds between two turns of the loop.
-#[derive(Default)]
-struct Turn {
-    link: Option<Link>,
+pub(super) struct Turn<A> {
+    link: Option<Link<A>>,
     /// Whether something that came by the link was left undone. An acknowledgement covers all before it, so
     /// nothing that came later may be acknowledged any more: all of it will come again.
     left_undone: bool,
-    /// Whether messages come here, and so whether this daemon sets the ledger's settings.
+    /// Whether messages come here, as far as is known, and so whether this daemon sets the ledger's settings.
     consuming: bool,
     /// Whether parked messages may be due.
     sweep: bool,
     /// Up to which parked message it was looked for those that another version could not apply; nothing once
     /// that is done.
     looked_through: Option<i64>,
+    /// Which message was tried alone last, and the how manyth try it was.
+    last_try: Option<([u8; 32], i32)>,
+    /// Which parked message was offered alone last, and the how manyth offer it was.
+    last_offer: Option<(i64, i32)>,
+    /// The parked message that is left to another daemon, with how many of its last offers came to no end, and since
+    /// when.
+    left: Option<((i64, i32), Instant)>,
 }
 
-impl Turn {
+impl<A> Turn<A> {
+    /// Before the first one.
+    pub(super) fn first() -> Self {
+        Self {
+            link: None,
+            left_undone: false,
+            consuming: false,
+            sweep: true,
+            looked_through: None,
+            last_try: None,
+            last_offer: None,
+            left: None,
+        }
+    }
+
+    /// Whether nothing has been done for long about a message that is left to another daemon.
+    fn is_left_for_long(&mut self, left: (i64, i32)) -> bool {
+        let since =
+            self.left.filter(|(before, _)| *before == left).map_or_else(Instant::now, |(_, since)| since);
+        self.left = Some((left, since));
+        since.elapsed() >= LEFT_TO_OTHERS
+    }
+
     /// Whether to look for due messages. Not before it is known whether messages come here.
     fn may_sweep(&self) -> bool {
         self.sweep && self.link.is_some()
@@ -86,19 +116,18 @@ fn doing(consuming: bool) -> Doing {
     if consuming { Doing::Applying } else { Doing::Ready }
 }
 
-impl Apply {
+impl<L: Ledger, A: Acknowledge> Apply<L, A> {
     /// Applies what `inbox` brings until told to stop. New settings come by `reloaded`.
     pub(super) async fn run(
         mut self,
-        mut inbox: mpsc::Receiver<Received>,
+        mut inbox: mpsc::Receiver<Received<A>>,
         mut reloaded: mpsc::UnboundedReceiver<Arc<Settings>>,
     ) -> Result<(), ApplyError> {
-        let mut turn = Turn { sweep: true, ..Turn::default() };
-        let mut ended = self.work(&mut inbox, &mut reloaded, &mut turn).await;
+        let mut ended = self.work(&mut inbox, &mut reloaded).await;
         if ended.is_ok() {
-            ended = self.land(&mut turn).await;
+            ended = self.land().await;
         }
-        if let Some(link) = turn.link {
+        if let Some(link) = self.turn.link {
             // What was received and not applied goes back to its place in the queue.
             beating(&self.heartbeat, link.acknowledger.close()).await;
         }
@@ -107,9 +136,8 @@ impl Apply {
 
     async fn work(
         &mut self,
-        inbox: &mut mpsc::Receiver<Received>,
+        inbox: &mut mpsc::Receiver<Received<A>>,
         reloaded: &mut mpsc::UnboundedReceiver<Arc<Settings>>,
-        turn: &mut Turn,
     ) -> Result<(), ApplyError> {
         let mut gathered = Vec::new();
         let mut sweeps = tokio::time::interval(SWEEP_EVERY);
@@ -122,100 +150,112 @@ impl Apply {
                 biased;
                 () = stop.cancelled() => return Ok(()),
                 Some(settings) = reloaded.recv() => {
-                    self.land(turn).await?;
+                    self.land().await?;
                     self.settings = settings;
-                    turn.sweep = true;
-                    if turn.consuming {
+                    self.turn.sweep = true;
+                    if self.turn.consuming {
                         self.adopt().await?;
                     }
                 }
                 // Ahead of what arrives, so that a flood can't put it off for ever.
-                _ = sweeps.tick() => turn.sweep = true,
-                () = self.pipeline.until_written(), if self.pipeline.is_writing() => self.land(turn).await?,
+                _ = sweeps.tick() => self.turn.sweep = true,
+                () = self.ledger.until_written(), if self.ledger.is_writing() => self.land().await?,
                 count = inbox.recv_many(&mut gathered, room) => {
                     if count == 0 {
                         return Ok(());
                     }
                 }
                 // What may be due is looked for as soon as nothing else waits.
-                () = std::future::ready(()), if turn.may_sweep() || self.may_take(&gathered) => {}
+                () = std::future::ready(()), if self.turn.may_sweep() || self.may_take(&gathered) => {}
             }
             if self.may_take(&gathered) {
-                self.take(&mut gathered, turn).await?;
+                self.take(&mut gathered).await?;
             }
             // Whoever stands by looks too: it is not told when it becomes the one that messages come to.
-            if turn.may_sweep() && !self.stop.is_cancelled() {
-                self.sweep(turn).await?;
+            if self.turn.may_sweep() && !self.stop.is_cancelled() {
+                self.sweep().await?;
             }
         }
     }
 
     /// Whether what has gathered is a batch. A few messages that come while others are written are committed sooner as
     /// one behind these than as several; a full one has nothing to wait for.
-    fn may_take(&self, gathered: &[Received]) -> bool {
-        !gathered.is_empty() && (!self.pipeline.is_writing() || gathered.len() >= self.messages_max)
+    fn may_take(&self, gathered: &[Received<A>]) -> bool {
+        !gathered.is_empty() && (!self.ledger.is_writing() || gathered.len() >= self.messages_max)
     }
 
     /// Takes what was received, in order: runs of ordinary messages as batches, suspects alone.
-    async fn take(&mut self, gathered: &mut Vec<Received>, turn: &mut Turn) -> Result<(), ApplyError> {
+    async fn take(&mut self, gathered: &mut Vec<Received<A>>) -> Result<(), ApplyError> {
         let mut run = Vec::with_capacity(gathered.len());
         for received in gathered.drain(..) {
             match received {
                 Received::Connected(link) => {
                     // What came by the old connection will come again.
                     run.clear();
-                    self.land(turn).await?;
-                    turn.left_undone = false;
-                    turn.consuming = link.alone;
-                    turn.link = Some(link);
-                    turn.sweep = true;
-                    turn.looked_through = Some(0);
-                    if turn.consuming {
-                        self.adopt().await?;
+                    self.land().await?;
+                    let alone = link.alone;
+                    self.turn.left_undone = false;
+                    self.turn.consuming = false;
+                    self.turn.link = Some(link);
+                    self.turn.sweep = true;
+                    self.turn.looked_through = Some(0);
+                    if alone {
+                        self.become_consuming().await?;
                     }
                 }
                 Received::Delivered { arrival, tag, suspect: false } => {
                     run.push(Waiting { arrival: *arrival, tag });
                 }
                 Received::Delivered { arrival, tag, suspect: true } => {
-                    self.deliver(std::mem::take(&mut run), turn).await?;
+                    self.deliver(std::mem::take(&mut run)).await?;
                     // Others must not be in hand with it, or they would be suspects too.
-                    self.land(turn).await?;
-                    match self.count_try(*arrival, turn).await? {
-                        Some(arrival) => self.deliver(vec![Waiting { arrival, tag }], turn).await?,
-                        None => turn.left_undone = true,
+                    self.land().await?;
+                    match self.count_try(*arrival).await? {
+                        Some(arrival) => self.deliver(vec![Waiting { arrival, tag }]).await?,
+                        None => self.turn.left_undone = true,
                     }
                 }
             }
         }
-        self.deliver(run, turn).await
+        self.deliver(run).await
+    }
+
+    /// Messages come here: the ledger goes by this daemon's settings now, and what is parked is its to offer.
+    async fn become_consuming(&mut self) -> Result<(), ApplyError> {
+        if self.turn.consuming {
+            return Ok(());
+        }
+        self.land().await?;
+        self.turn.consuming = true;
+        self.turn.sweep = true;
+        self.adopt().await
     }
 
     /// Has delivered messages applied. They are acknowledged once they are committed.
-    async fn deliver(&mut self, run: Vec<Waiting>, turn: &mut Turn) -> Result<(), ApplyError> {
+    async fn deliver(&mut self, run: Vec<Waiting>) -> Result<(), ApplyError> {
         let Some(last) = run.last().map(|waiting| waiting.tag) else { return Ok(()) };
-        if turn.link.is_none() || turn.left_undone {
+        if self.turn.link.is_none() || self.turn.left_undone {
             return Ok(());
         }
-        turn.consuming = true;
+        self.turn.consuming = true;
         let arrivals = run.into_iter().map(|waiting| waiting.arrival).collect();
-        let landing = self.pipeline.push(arrivals, last, &self.settings).await;
-        self.settle(landing, turn).await
+        let landing = self.ledger.push(arrivals, last, &self.settings).await;
+        self.settle(landing).await
     }
 
     /// Waits for the batch that is being written, if one is.
-    async fn land(&mut self, turn: &mut Turn) -> Result<(), ApplyError> {
-        let landing = self.pipeline.land().await;
-        self.settle(landing, turn).await
+    async fn land(&mut self) -> Result<(), ApplyError> {
+        let landing = self.ledger.land().await;
+        self.settle(landing).await
     }
 
     /// Acknowledges what was committed, and applies what has yet to be.
-    async fn settle(&mut self, landing: Landing<DeliveryTag>, turn: &mut Turn) -> Result<(), ApplyError> {
+    async fn settle(&mut self, landing: Landing<DeliveryTag>) -> Result<(), ApplyError> {
         let Landing { written, undone, error } = landing;
         if let Some((written, last)) = written {
-            let committed = self.note(written, turn.consuming);
+            let committed = self.note(written);
             hooks::reached("noted");
-            Self::acknowledge(committed, last, turn).await;
+            self.acknowledge(committed, last).await;
         }
         if let Some(error) = error {
             if self.failed(&error) == Remedy::Stop {
@@ -226,20 +266,22 @@ impl Apply {
             self.log.may_have_grown();
         }
         for (arrivals, last) in undone {
-            let Some(link) = turn.link.as_ref().filter(|_| !turn.left_undone) else { return Ok(()) };
+            let Some(link) = self.turn.link.as_ref().filter(|_| !self.turn.left_undone) else {
+                return Ok(());
+            };
             let over = link.over.clone();
             match self.apply(arrivals, &over, true).await? {
-                Some(committed) => Self::acknowledge(committed, last, turn).await,
-                None => turn.left_undone = true,
+                Some(committed) => self.acknowledge(committed, last).await,
+                None => self.turn.left_undone = true,
             }
         }
         Ok(())
     }
 
     /// Acknowledges all that was delivered up to `last`, now that it is committed.
-    async fn acknowledge(committed: Committed, last: DeliveryTag, turn: &mut Turn) {
-        turn.sweep |= committed.appeared;
-        let Some(link) = &mut turn.link else { return };
+    async fn acknowledge(&mut self, committed: Committed, last: DeliveryTag) {
+        self.turn.sweep |= committed.appeared;
+        let Some(link) = &mut self.turn.link else { return };
         if let Err(error) = link.acknowledger.acknowledge_through(last).await {
             debug!(%error, "the acknowledgement failed; the messages will come again, and do nothing");
             link.over.cancel();
@@ -248,10 +290,10 @@ impl Apply {
     }
 
     /// Tells that a batch is committed.
-    fn note(&mut self, written: Written, consuming: bool) -> Committed {
+    fn note(&mut self, written: Written) -> Committed {
         let Written { committed, figures, log } = written;
         self.metrics.messages.committed(&figures, clock::now());
-        self.health.well(Part::Ledger, doing(consuming));
+        self.health.well(Part::Ledger, doing(self.turn.consuming));
         self.log.wrote(log);
         debug!(
             decided = committed.decided(),
@@ -263,12 +305,12 @@ impl Apply {
     }
 
     /// Offers parked messages whose reason may have gone, a batch at a time so that deliveries come between.
-    async fn sweep(&mut self, turn: &mut Turn) -> Result<(), ApplyError> {
-        self.land(turn).await?;
-        turn.sweep = false;
-        match self.look_for_due(turn).await {
+    async fn sweep(&mut self) -> Result<(), ApplyError> {
+        self.land().await?;
+        self.turn.sweep = false;
+        match self.look_for_due().await {
             Ok(()) => {
-                self.health.well(Part::Ledger, doing(turn.consuming));
+                self.health.well(Part::Ledger, doing(self.turn.consuming));
                 Ok(())
             }
             // The next batch, or the next look, waits for a server that is away.
@@ -280,83 +322,119 @@ impl Apply {
         }
     }
 
-    async fn look_for_due(&mut self, turn: &mut Turn) -> Result<(), ApplyError> {
-        self.do_what_is_due(turn).await?;
-        let due = self.due_messages(turn).await?;
-        self.offer(due, turn).await
-    }
-
-    /// Applies what is due by the clock.
-    async fn do_what_is_due(&self, turn: &mut Turn) -> Result<(), ApplyError> {
-        let done = apply_due(&self.store).await?;
+    async fn look_for_due(&mut self) -> Result<(), ApplyError> {
+        let done = self.ledger.apply_due().await?;
         if done.wrote_log {
             self.log.may_have_grown();
         }
-        turn.sweep |= done.appeared || done.more;
+        self.turn.sweep |= done.appeared || done.more;
+
+        let Turn { consuming, looked_through, .. } = &mut self.turn;
+        let consuming = *consuming;
+        let due = self.ledger.due_messages(consuming, looked_through, self.messages_max).await?;
+        let offers = match Offers::choose(due, consuming, self.turn.last_offer, self.messages_max) {
+            Choice::Offer(offers) => offers,
+            Choice::Nothing => {
+                self.turn.left = None;
+                return Ok(());
+            }
+            Choice::Leave(parked_id, unended) => return self.leave((parked_id, unended)).await,
+        };
+        let is_all = offers.is_all;
+        let never = CancellationToken::new();
+        // If this fails it is looked for anew, and known to be this process's own.
+        self.turn.last_offer = offers.alone().or(self.turn.last_offer);
+        let (first, to_count) = (offers.first(), offers.to_count());
+        let counted = self.ledger.count_offers(&to_count).await?;
+        if offers.is_taken(counted) {
+            debug!("another instance offers what was left in the midst of an offer");
+            self.turn.consuming = false;
+            return Ok(());
+        }
+        match self.apply(offers.into_arrivals(clock::now()), &never, false).await? {
+            Some(committed) => {
+                info!(
+                    applied = committed.decided(),
+                    parked = committed.parked,
+                    "offered parked messages again"
+                );
+                self.turn.sweep = committed.appeared || !is_all;
+                self.turn.left = None;
+            }
+            None if self.stop.is_cancelled() => {}
+            None => {
+                // Another daemon set its settings: messages come there, and it is that one's to offer.
+                self.turn.consuming = false;
+                self.ledger.count_offers(&to_count.taken_back()).await?;
+                self.leave(first).await?;
+            }
+        }
         Ok(())
     }
 
-    /// What is due, a batch of it. When this daemon becomes the one that messages come to, that is also what
-    /// another version parked because it didn't know the type, or could not do what it says.
-    async fn due_messages(&self, turn: &mut Turn) -> Result<Vec<ParkedRow>, StoreError> {
-        let limit = i64::try_from(self.messages_max).unwrap_or(i64::MAX);
-        if let Some(after) = turn.looked_through.filter(|_| turn.consuming) {
-            let mut desk = self.store.desk().await?;
-            let marked = desk.offer_types(&known_types(), after, limit).await?;
-            desk.commit().await?;
-            // A full batch may not have been all. What is parked again is not looked at twice.
-            turn.looked_through = marked.last().copied().filter(|_| marked.len() == self.messages_max);
-        }
-        self.store.due_messages(limit).await
-    }
-
-    /// Offers what is due, as far as it is this daemon's to offer.
-    async fn offer(&mut self, due: Vec<ParkedRow>, turn: &mut Turn) -> Result<(), ApplyError> {
-        let Some(offers) = Offers::choose(due, turn.consuming, self.messages_max) else { return Ok(()) };
-        if turn.consuming {
-            offers.count(&self.store).await?;
-        }
-        let is_all = offers.is_all;
-        let never = CancellationToken::new();
-        let offers = offers.into_arrivals(clock::now());
-        if let Some(committed) = self.apply(offers, &never, turn.consuming).await? {
-            info!(applied = committed.decided(), parked = committed.parked, "offered parked messages again");
-            turn.sweep = committed.appeared || !is_all;
+    /// Leaves a parked message, of which so many offers came to no end, to the daemon that messages come to, unless that
+    /// one does nothing about it for long.
+    async fn leave(&mut self, left: (i64, i32)) -> Result<(), ApplyError> {
+        // Whoever takes over a queue in which nothing comes isn't told by anything else.
+        if self.turn.is_left_for_long(left) {
+            info!("nobody else offers what is parked and due; this instance does");
+            self.become_consuming().await?;
         }
         Ok(())
     }
 
     /// Counts a suspect's try before it is decoded. After the third death alone it stays undecoded, to be
     /// parked. `None` if the connection is over.
-    async fn count_try(&mut self, suspect: Arrival, turn: &mut Turn) -> Result<Option<Arrival>, ApplyError> {
-        let link = turn.link.as_ref().filter(|_| !turn.left_undone);
+    async fn count_try(&mut self, suspect: Arrival) -> Result<Option<Arrival>, ApplyError> {
+        let link = self.turn.link.as_ref().filter(|_| !self.turn.left_undone);
         let (Some(hash), Some(link)) = (suspect.suspect().copied(), link) else { return Ok(None) };
+        let over = &link.over.clone();
+        let Some(mut tries) = self.insist(over, || self.ledger.tries(&hash)).await? else { return Ok(None) };
+        // The last one is this process's own: it came to no end, but not by death.
+        if self.turn.last_try == Some((hash, tries)) {
+            tries -= 1;
+        }
+        if tries >= TRIES_ALONE_MAX {
+            error!("a message was in hand alone at {TRIES_ALONE_MAX} deaths and is parked");
+            return Ok(Some(suspect));
+        }
+        self.turn.last_try = Some((hash, tries + 1));
+        let counted = self.insist(over, || self.ledger.count_try(&hash, tries + 1)).await?;
+        Ok(counted.map(|()| suspect.try_alone()))
+    }
+
+    /// Does something that may be done twice until its end is heard of. `None` if `over` or the daemon is told to stop.
+    async fn insist<T, D>(
+        &self,
+        over: &CancellationToken,
+        mut work: impl FnMut() -> D,
+    ) -> Result<Option<T>, ApplyError>
+    where
+        D: Future<Output = Result<T, StoreError>>,
+    {
         let mut backoff = Backoff::new();
         loop {
-            match self.store.count_try(&hash).await {
-                Ok(tries) if tries > TRIES_ALONE_MAX => {
-                    error!(tries, "a message was in hand alone at {TRIES_ALONE_MAX} deaths and is parked");
-                    return Ok(Some(suspect));
-                }
-                Ok(_) => return Ok(Some(suspect.try_alone())),
-                Err(error) if error.remedy() == Remedy::Stop => return Err(error.into()),
-                Err(error) => {
-                    if !self.wait(&error, &mut backoff, &link.over).await {
+            self.heartbeat.beat();
+            match work().await {
+                Ok(done) => return Ok(Some(done)),
+                Err(error) if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) => {
+                    if !self.wait(&error, &mut backoff, over).await {
                         return Ok(None);
                     }
                 }
+                Err(error) => return Err(error.into()),
             }
         }
     }
 
     /// Applies arrivals under the ledger's lock until they are committed, whatever it takes. `None` if the connection
     /// that they came by is over or the daemon stops: then they will come again. `None` too if the ledger goes
-    /// by other settings and this daemon is not the one that sets them.
+    /// by other settings and these arrivals are no reason to set this daemon's.
     async fn apply(
         &mut self,
         arrivals: Vec<Arrival>,
         over: &CancellationToken,
-        consuming: bool,
+        adopting: bool,
     ) -> Result<Option<Committed>, ApplyError> {
         let mut total = Committed::default();
         let mut backoff = Backoff::new();
@@ -364,12 +442,12 @@ impl Apply {
         let mut parts = vec![arrivals];
         while let Some(part) = parts.pop() {
             self.heartbeat.beat();
-            match self.pipeline.apply(&part, &self.settings).await {
+            match self.ledger.apply(&part, &self.settings).await {
                 Ok(Attempt::Committed(written)) => {
                     backoff.reset();
-                    total.add(&self.note(written, consuming));
+                    total.add(&self.note(written));
                 }
-                Ok(Attempt::SettingsDiffer) if !consuming => return Ok(None),
+                Ok(Attempt::SettingsDiffer) if !adopting => return Ok(None),
                 Ok(Attempt::SettingsDiffer) => {
                     parts.push(part);
                     self.adopt().await?;
@@ -412,24 +490,16 @@ impl Apply {
 
     /// Makes this daemon's settings the ledger's, whatever it takes, unless the daemon stops.
     async fn adopt(&self) -> Result<(), ApplyError> {
-        let mut backoff = Backoff::new();
-        loop {
-            self.heartbeat.beat();
-            match adopt(&self.store, &self.settings).await {
-                Ok(Adoption::Adopted { wrote_log }) => {
-                    self.health.well(Part::Ledger, Doing::Applying);
-                    if wrote_log {
-                        self.log.may_have_grown();
-                    }
-                    return Ok(());
+        let never = CancellationToken::new();
+        match self.insist(&never, || self.ledger.adopt(&self.settings)).await? {
+            None => Ok(()),
+            Some(Adoption::OrderDiffers(differ)) => Err(differ.into()),
+            Some(Adoption::Adopted { wrote_log }) => {
+                self.health.well(Part::Ledger, Doing::Applying);
+                if wrote_log {
+                    self.log.may_have_grown();
                 }
-                Ok(Adoption::OrderDiffers(differ)) => return Err(differ.into()),
-                Err(error) if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) => {
-                    if !self.wait(&error, &mut backoff, &CancellationToken::new()).await {
-                        return Ok(());
-                    }
-                }
-                Err(error) => return Err(error.into()),
+                Ok(())
             }
         }
     }
@@ -447,11 +517,12 @@ impl Apply {
         self.without_database(error);
         loop {
             tokio::select! {
+                biased;
                 () = self.stop.cancelled() => return false,
                 () = over.cancelled() => return false,
                 () = beating(&self.heartbeat, tokio::time::sleep(backoff.next_delay())) => {}
             }
-            match beating(&self.heartbeat, self.store.find_server()).await {
+            match beating(&self.heartbeat, self.ledger.find_server()).await {
                 Ok(()) => return true,
                 Err(error) => self.without_database(&error),
             }

@@ -2,7 +2,7 @@
 //!
 //! The schedule is that of the `backoff` crate, and this module is the only one that knows it. The crate is
 //! no longer maintained (RUSTSEC-2025-0012), nor is the clock that it brings (RUSTSEC-2024-0384). Neither is
-//! a vulnerability: what is used here is arithmetic and a random number, and `deny.toml` names both.
+//! a vulnerability: what is used here is arithmetic, and `deny.toml` names both.
 
 use std::time::Duration;
 
@@ -40,7 +40,8 @@ impl Backoff {
             initial_interval: FIRST,
             max_interval: LONGEST,
             multiplier: FACTOR,
-            randomization_factor: JITTER,
+            // Chance comes by [`Backoff::next_delay`].
+            randomization_factor: 0.0,
             // The default gives up after a quarter of an hour. A daemon never does: an outage of a night must
             // end by itself.
             max_elapsed_time: None,
@@ -52,8 +53,10 @@ impl Backoff {
     /// How long to wait now: [`DELAY_MIN`] to [`DELAY_MAX`].
     pub fn next_delay(&mut self) -> Duration {
         // Without max_elapsed_time there is always a next one.
-        let delay = self.schedule.next_backoff().unwrap_or(DELAY_MAX);
-        delay.clamp(DELAY_MIN, DELAY_MAX)
+        let middle = self.schedule.next_backoff().unwrap_or(LONGEST);
+        // Of a generator that a test can seed; the schedule's own can't be.
+        let share = 1.0 + JITTER * (2.0 * fastrand::f64() - 1.0);
+        middle.mul_f64(share).clamp(DELAY_MIN, DELAY_MAX)
     }
 
     /// Begins anew. To be called once the server has done some work, and not when it merely let us in: one

@@ -20,10 +20,10 @@ use crate::vitals::{Doing, Health, Heartbeat, Metrics, Part};
 use crate::{clock, hooks};
 
 /// What the intake hands on.
-pub(super) enum Received {
+pub(super) enum Received<A = Acknowledger> {
     /// A new connection: all that follows came by it, and all that came before can't be acknowledged any
     /// more.
-    Connected(Link),
+    Connected(Link<A>),
     /// A message.
     Delivered {
         arrival: Box<Arrival>,
@@ -34,12 +34,34 @@ pub(super) enum Received {
 }
 
 /// A connection to the broker, as far as others need it.
-pub(super) struct Link {
-    pub(super) acknowledger: Acknowledger,
+pub(super) struct Link<A = Acknowledger> {
+    pub(super) acknowledger: A,
     /// Cancelled when the connection is over, by whoever notices first.
     pub(super) over: CancellationToken,
     /// Whether nobody was consuming before: then messages come here, and this is the consuming daemon.
     pub(super) alone: bool,
+}
+
+/// What a connection takes back about what it delivered. Beside RabbitMQ's there is one in the tests.
+pub(super) trait Acknowledge: Send + Sync {
+    /// Acknowledges the delivery and all before it.
+    fn acknowledge_through(
+        &mut self,
+        tag: DeliveryTag,
+    ) -> impl Future<Output = Result<(), BrokerError>> + Send;
+
+    /// Ends the connection. What is unacknowledged goes back to its place in the queue.
+    fn close(self) -> impl Future<Output = ()> + Send;
+}
+
+impl Acknowledge for Acknowledger {
+    async fn acknowledge_through(&mut self, tag: DeliveryTag) -> Result<(), BrokerError> {
+        Acknowledger::acknowledge_through(self, tag).await
+    }
+
+    async fn close(self) {
+        Acknowledger::close(self).await;
+    }
 }
 
 /// A message that is delivered for the third time is tried alone.
@@ -182,7 +204,7 @@ async fn last_error(deliveries: &mut Deliveries) -> BrokerError {
 }
 
 /// A suspect is not decoded yet: that may be what the process died of.
-fn received(delivery: Delivery) -> Received {
+pub(super) fn received<A>(delivery: Delivery) -> Received<A> {
     hooks::reached("received");
     let Delivery { raw, tag, redeliveries } = delivery;
     let suspect = redeliveries >= SUSPECT_REDELIVERIES;

@@ -10,6 +10,7 @@ mod due;
 mod error;
 mod figures;
 mod intake;
+mod ledger;
 pub mod notify;
 mod port;
 mod relay;
@@ -18,6 +19,8 @@ pub mod retention;
 mod run;
 mod servers;
 mod signals;
+#[cfg(test)]
+mod simulation;
 mod supervise;
 mod tail;
 

@@ -7,9 +7,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::apply::Apply;
+use super::apply::{Apply, Turn};
 use super::error::DaemonError;
 use super::intake::Intake;
+use super::ledger::StoredLedger;
 use super::notify::{self, Notifier};
 use super::port::Port;
 use super::relay::Relay;
@@ -19,7 +20,6 @@ use super::supervise::{Loops, supervise};
 use super::tail::tail;
 use super::{backoff::Backoff, signals};
 use crate::access::Tokens;
-use crate::batch::Pipeline;
 use crate::batch::settings::OrderDiffers;
 use crate::broker::BrokerSettings;
 use crate::clock::Zone;
@@ -141,8 +141,7 @@ impl Work {
             stop: relay_stop.clone(),
         };
         let apply = Apply {
-            pipeline: Pipeline::new(store.clone()),
-            store: store.clone(),
+            ledger: StoredLedger::new(store.clone()),
             settings,
             messages_max: config.batch.messages_max.into(),
             health: health.clone(),
@@ -150,6 +149,7 @@ impl Work {
             metrics: metrics.clone(),
             log: log_in,
             stop: stop.clone(),
+            turn: Turn::first(),
         };
         let retention = Retention {
             store,

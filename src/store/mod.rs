@@ -49,7 +49,7 @@ pub use events::{LogFilter, Span};
 pub use history::{AccountStretch, ProjectStanding, Stretch, WriterFate};
 pub use inbox::{Discarded, InboxRow, Repeated, Said};
 pub use log::{LogKind, LogLine};
-pub use parked::{Parcel, ParkedRow};
+pub use parked::{OffersCounted, Parcel, ParkedRow};
 pub use parked_desk::{Desk, Discard, OfferResult, ParkedFilter, ParkedSummary, ReasonCount};
 pub(crate) use queue::unblocking;
 pub use queue::{ClaimFilter, ClaimRow, LoadedQueue, QueueReport, UnblockingRow};

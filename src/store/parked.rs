@@ -40,6 +40,25 @@ pub struct ParkedRow {
     pub unended_offers: i32,
 }
 
+/// Offers that are about to be made.
+#[derive(Clone, Debug)]
+pub struct OffersCounted {
+    /// Of which parked messages.
+    pub parked_ids: Vec<i64>,
+    /// How many offers of each are counted.
+    pub before: i32,
+    /// How many there are with these.
+    pub count: i32,
+}
+
+impl OffersCounted {
+    /// The same, to be said where they were not made after all.
+    #[must_use]
+    pub fn taken_back(self) -> Self {
+        Self { before: self.count, count: self.before, ..self }
+    }
+}
+
 /// PostgreSQL's texts can't hold NUL.
 fn without_nul(text: &str) -> String {
     text.replace('\0', "\u{FFFD}")
@@ -234,25 +253,38 @@ impl Store {
         due(&mut *self.pool.acquire().await?, limit).await
     }
 
-    /// Counts one more offer of each, before it is made.
-    pub async fn count_offers(&self, parked_ids: &[i64]) -> Result<(), StoreError> {
-        sqlx::query!("update parked set offers = offers + 1 where parked_id = any($1)", parked_ids)
-            .execute(&self.pool)
-            .await?;
-        Ok(())
+    /// Notes the how manyth offer of each is about to be made, where nobody else noted one meanwhile. Says for how many
+    /// that is so.
+    pub async fn count_offers(&self, offers: &OffersCounted) -> Result<u64, StoreError> {
+        let counted = sqlx::query!(
+            "update parked set offers = $3 where parked_id = any($1) and offers = $2",
+            &offers.parked_ids,
+            offers.before,
+            offers.count,
+        );
+        Ok(counted.execute(&self.pool).await?.rows_affected())
     }
 
-    /// Counts one more try of a message alone, before it is tried. Says the how manyth it is.
-    pub async fn count_try(&self, content_hash: &[u8; 32]) -> Result<i32, StoreError> {
-        let tries = sqlx::query_scalar!(
-            "insert into suspect (content_hash, tries, last_try_at) values ($1, 1, now())
-             on conflict (content_hash) do update set tries = suspect.tries + 1, last_try_at = now()
-             returning tries",
+    /// How often a message was tried alone and came to no end.
+    pub async fn tries(&self, content_hash: &[u8; 32]) -> Result<i32, StoreError> {
+        let tries =
+            sqlx::query_scalar!("select tries from suspect where content_hash = $1", content_hash.as_slice());
+        Ok(tries.fetch_optional(&self.pool).await?.unwrap_or(0))
+    }
+
+    /// Notes the how manyth try of a message alone is about to be made. May be said again, where it isn't known whether
+    /// it was heard.
+    pub async fn count_try(&self, content_hash: &[u8; 32], tries: i32) -> Result<(), StoreError> {
+        sqlx::query!(
+            "insert into suspect (content_hash, tries, last_try_at) values ($1, $2, now())
+             on conflict (content_hash) do update
+                set tries = greatest(suspect.tries, excluded.tries), last_try_at = now()",
             content_hash.as_slice(),
+            tries,
         )
-        .fetch_one(&self.pool)
+        .execute(&self.pool)
         .await?;
-        Ok(tries)
+        Ok(())
     }
 }
 

@@ -54,6 +54,24 @@ fn what_a_dead_daemon_left_to_offer_is_offered_by_the_one_that_stood_by_though_n
 }
 
 #[test]
+fn what_a_daemon_died_in_the_midst_of_offering_is_offered_by_the_one_that_stood_by_though_no_message_comes() {
+    let world = world_with_a_grant_to_offer();
+    let mut first = world.daemon_named("first");
+    let second = world.daemon_named("second");
+    let locked = world.hold_open("select from creditd.account where account_id = 'late' for update");
+    world.as_owner(DUE);
+    world.wait_until_somebody_is_blocked();
+    // Whichever of the two it is, the other has nothing to tell it that messages come to it now.
+    first.kill();
+    world.end_daemons_backends();
+    drop(locked);
+    second.wait_for_log("offered parked messages again");
+    assert_eq!(world.balance("late"), Some((150, 0, 0, 150)));
+    world.assert_verified();
+    assert!(second.stop().success());
+}
+
+#[test]
 fn an_offer_that_was_alone_in_hand_at_three_deaths_is_parked_for_good_and_the_others_are_applied() {
     let world = World::new();
     let daemon = world.daemon();

@@ -17,7 +17,7 @@ mod projects;
 mod shelf;
 mod stale;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod touched;
 
 use std::collections::hash_map::Entry as Slot;

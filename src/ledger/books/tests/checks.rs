@@ -17,7 +17,7 @@ use crate::ledger::project::{Project, Ticket};
 
 impl World {
     /// What must hold after every message (DESIGN 3), whatever the messages were.
-    pub(super) fn check(&self) {
+    pub(crate) fn check(&self) {
         self.check_log();
         for account in self.accounts.values() {
             self.check_sums(account);

@@ -10,4 +10,4 @@ mod moves;
 mod properties;
 mod rules;
 mod terms;
-mod world;
+pub(crate) mod world;

@@ -38,7 +38,7 @@ pub(super) fn organization_id(text: &str) -> OrganizationId {
 }
 
 /// Three rules that a handful of credits crosses all the time.
-pub(super) fn rules() -> Arc<[Rule]> {
+pub(crate) fn rules() -> Arc<[Rule]> {
     let rule = |name: &str, measure, level, severity| Rule {
         name: name.into(),
         measure,
@@ -54,7 +54,7 @@ pub(super) fn rules() -> Arc<[Rule]> {
     .into()
 }
 
-pub(super) fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     let effects = [
         ("draft", Effect::None),
         ("started", Effect::Hold),
@@ -172,21 +172,21 @@ pub(super) fn project(id: &str, account: &str, status: Option<&str>, credits: Op
 
 /// A whole ledger in memory.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct World {
-    pub(super) ledger: LedgerState,
-    pub(super) accounts: HashMap<AccountId, Account>,
+pub(crate) struct World {
+    pub(crate) ledger: LedgerState,
+    pub(crate) accounts: HashMap<AccountId, Account>,
     pub(super) organizations: HashMap<OrganizationId, Organization>,
-    pub(super) projects: HashMap<ProjectId, Project>,
+    pub(crate) projects: HashMap<ProjectId, Project>,
     pub(super) grants: BTreeMap<LogNumber, Grant>,
     pub(super) price_lists: BTreeMap<i64, PriceList>,
     pub(super) assets: Vec<AssetRecord>,
-    pub(super) log: Vec<LogRecord>,
+    pub(crate) log: Vec<LogRecord>,
     /// The time of the last input.
-    pub(super) last_at: Timestamp,
+    pub(crate) last_at: Timestamp,
 }
 
 impl World {
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings) -> Self {
         let ledger = LedgerState {
             settings: Arc::new(settings),
             settings_number: 1,
@@ -214,17 +214,19 @@ impl World {
 
     /// As [`World::apply`]; where a command is refused, nothing is changed.
     pub(super) fn try_apply(&mut self, batch: &[Input]) -> Result<Vec<Decision>, Refusal> {
+        let (decisions, changes) = self.decide(batch)?;
+        self.save(changes, batch.last().map_or(self.last_at, |input| input.now));
+        Ok(decisions)
+    }
+
+    /// What a batch comes to, and would change.
+    pub(crate) fn decide(&self, batch: &[Input]) -> Result<(Vec<Decision>, Changes), Refusal> {
         let mut shelf = Shelf::default();
         loop {
             let mut books = Books::open(&shelf, self.ledger.clone());
             let decided: Result<Vec<_>, _> = batch.iter().map(|input| books.apply(input)).collect();
             match decided {
-                Ok(decisions) => {
-                    let changes = books.close();
-                    self.save(changes);
-                    self.last_at = batch.last().map_or(self.last_at, |input| input.now);
-                    return Ok(decisions);
-                }
+                Ok(decisions) => return Ok((decisions, books.close())),
                 Err(Stop::Need(need)) => self.meet(need, &mut shelf),
                 Err(Stop::Refused(refusal)) => return Err(refusal),
             }
@@ -236,7 +238,7 @@ impl World {
     }
 
     /// What is due at `now`, as the daemon would find it.
-    pub(super) fn due(&self, now: Timestamp) -> Vec<Own> {
+    pub(crate) fn due(&self, now: Timestamp) -> Vec<Own> {
         let settings = &self.ledger.settings;
         let mut due = Vec::new();
         let lists = self.price_lists.values().filter(|list| !list.started && list.starts_at <= now);
@@ -257,7 +259,9 @@ impl World {
         due
     }
 
-    fn save(&mut self, changes: Changes) {
+    /// Changes what a batch changes whose last input came at `now`.
+    pub(crate) fn save(&mut self, changes: Changes, now: Timestamp) {
+        self.last_at = now;
         self.ledger = changes.ledger;
         self.accounts.extend(changes.accounts.into_iter().map(|account| (account.id.clone(), account)));
         let organizations = changes.organizations.into_iter();
