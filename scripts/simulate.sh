@@ -30,4 +30,4 @@ while (($# > 0)); do
 done
 
 require_toolchain
-cargo test --locked --lib -- --nocapture daemon::simulation::whatever_befalls_it
+cargo test --locked --release --lib -- --nocapture daemon::simulation::whatever_befalls_it

@@ -1,6 +1,8 @@
 //! The apply loop: takes whatever has arrived as one batch through the store, and acknowledges it once it is committed.
 //! A lone message waits for nobody, and a flood batches itself: a batch is decided while the one before is written.
 
+mod sweep;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use super::intake::{Acknowledge, Link, Received, beating};
 use super::ledger::Ledger;
 use super::tail::LogWriter;
 use crate::batch::settings::{Adoption, OrderDiffers};
-use crate::batch::{self, Arrival, Attempt, Choice, Committed, Landing, Offers, TRIES_ALONE_MAX, Written};
+use crate::batch::{self, Arrival, Attempt, Committed, Landing, TRIES_ALONE_MAX, Written};
 use crate::broker::DeliveryTag;
 use crate::clock;
 use crate::hooks;
@@ -302,85 +304,6 @@ impl<L: Ledger, A: Acknowledge> Apply<L, A> {
             "a batch is committed"
         );
         committed
-    }
-
-    /// Offers parked messages whose reason may have gone, a batch at a time so that deliveries come between.
-    async fn sweep(&mut self) -> Result<(), ApplyError> {
-        self.land().await?;
-        self.turn.sweep = false;
-        match self.look_for_due().await {
-            Ok(()) => {
-                self.health.well(Part::Ledger, doing(self.turn.consuming));
-                Ok(())
-            }
-            // The next batch, or the next look, waits for a server that is away.
-            Err(ApplyError::Store(error)) if matches!(error.remedy(), Remedy::Wait | Remedy::Retry) => {
-                self.without_database(&error);
-                Ok(())
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn look_for_due(&mut self) -> Result<(), ApplyError> {
-        let done = self.ledger.apply_due().await?;
-        if done.wrote_log {
-            self.log.may_have_grown();
-        }
-        self.turn.sweep |= done.appeared || done.more;
-
-        let Turn { consuming, looked_through, .. } = &mut self.turn;
-        let consuming = *consuming;
-        let due = self.ledger.due_messages(consuming, looked_through, self.messages_max).await?;
-        let offers = match Offers::choose(due, consuming, self.turn.last_offer, self.messages_max) {
-            Choice::Offer(offers) => offers,
-            Choice::Nothing => {
-                self.turn.left = None;
-                return Ok(());
-            }
-            Choice::Leave(parked_id, unended) => return self.leave((parked_id, unended)).await,
-        };
-        let is_all = offers.is_all;
-        let never = CancellationToken::new();
-        // If this fails it is looked for anew, and known to be this process's own.
-        self.turn.last_offer = offers.alone().or(self.turn.last_offer);
-        let (first, to_count) = (offers.first(), offers.to_count());
-        let counted = self.ledger.count_offers(&to_count).await?;
-        if offers.is_taken(counted) {
-            debug!("another instance offers what was left in the midst of an offer");
-            self.turn.consuming = false;
-            return Ok(());
-        }
-        match self.apply(offers.into_arrivals(clock::now()), &never, false).await? {
-            Some(committed) => {
-                info!(
-                    applied = committed.decided(),
-                    parked = committed.parked,
-                    "offered parked messages again"
-                );
-                self.turn.sweep = committed.appeared || !is_all;
-                self.turn.left = None;
-            }
-            None if self.stop.is_cancelled() => {}
-            None => {
-                // Another daemon set its settings: messages come there, and it is that one's to offer.
-                self.turn.consuming = false;
-                self.ledger.count_offers(&to_count.taken_back()).await?;
-                self.leave(first).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Leaves a parked message, of which so many offers came to no end, to the daemon that messages come to, unless that
-    /// one does nothing about it for long.
-    async fn leave(&mut self, left: (i64, i32)) -> Result<(), ApplyError> {
-        // Whoever takes over a queue in which nothing comes isn't told by anything else.
-        if self.turn.is_left_for_long(left) {
-            info!("nobody else offers what is parked and due; this instance does");
-            self.become_consuming().await?;
-        }
-        Ok(())
     }
 
     /// Counts a suspect's try before it is decoded. After the third death alone it stays undecoded, to be

@@ -28,7 +28,8 @@ fn a_daemon_that_stands_by_takes_over_within_ten_seconds_of_a_kill_and_is_left_n
     let third = stand_by(&world, "third");
     publish_load(&world, "stop");
     assert!(second.stop().success());
-    take_over(&world, Instant::now(), "after-stop");
+    let (applied, published) = take_over(&world, Instant::now(), "after-stop");
+    println!("after a stop: messages after {applied:?}, events after {published:?}");
     assert!(third.stop().success());
     let leases = world.number("select count(*) from creditd.relay where lease_until > clock_timestamp()");
     assert_eq!(leases, 0, "who stops gives the lease back");

@@ -44,7 +44,7 @@ const TROUBLE: Duration = Duration::from_secs(20);
 /// After that, all must be as it should within this time.
 const RECOVERY_MAX: Duration = Duration::from_mins(10);
 /// Whoever was frozen is back by then, and has noticed what became of its connections.
-const COMING_BACK: Duration = Duration::from_mins(1);
+const COMING_BACK: Duration = Duration::from_secs(20);
 /// A daemon that is told to stop does so within this time.
 const STOPPING_MAX: Duration = Duration::from_secs(30);
 /// How often a process or its connection must have ended with a message alone in hand before that is parked for it.
@@ -55,6 +55,37 @@ struct Place {
     settings: Mutex<Arc<Settings>>,
     process: Mutex<Arc<Process>>,
     reload: Mutex<Option<mpsc::UnboundedSender<Arc<Settings>>>>,
+}
+
+/// What befalls a daemon or a server.
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    Killed,
+    /// As by SIGTERM.
+    Stopped,
+    /// Stopped as by SIGSTOP, and continued after so long.
+    Frozen(Duration),
+    /// With other settings.
+    Reloaded,
+    /// The consuming daemon's connection.
+    Cut,
+    BrokerAway(Duration),
+    DatabaseAway(Duration),
+}
+
+impl Trouble {
+    fn by(chance: &Chance) -> Self {
+        let length = chance.time(Duration::from_secs(8));
+        match chance.below(9) {
+            0 | 1 => Trouble::Killed,
+            2 => Trouble::Stopped,
+            3 => Trouble::Frozen(length),
+            4 => Trouble::Reloaded,
+            5 | 6 => Trouble::Cut,
+            7 => Trouble::BrokerAway(length),
+            _ => Trouble::DatabaseAway(length),
+        }
+    }
 }
 
 /// A schedule.
@@ -205,39 +236,42 @@ impl Simulation {
         let count = self.chance.below(9);
         for _ in 0..count {
             sleep(self.chance.time(TROUBLE.saturating_sub(began.elapsed()) / 2)).await;
+            let trouble = Trouble::by(&self.chance);
             let place = self.chance.pick(&self.places);
-            let process = locked(&place.process).clone();
-            let length = self.chance.time(Duration::from_secs(8));
-            let what = self.chance.below(9);
-            info!(what, ?length, sessions = ?locked(&process.sessions), "trouble");
-            match what {
-                0 | 1 => process.killed.cancel(),
-                2 => process.told_to_stop.cancel(),
-                3 => {
-                    process.freeze();
-                    if self.chance.one_in(2) {
-                        self.broker.lose(&process);
-                    }
-                    tokio::spawn(async move {
-                        sleep(length).await;
-                        process.thaw();
-                    });
+            info!(?trouble, sessions = ?locked(&locked(&place.process).sessions), "trouble");
+            self.befall(place, trouble);
+        }
+    }
+
+    fn befall(&self, place: &Place, trouble: Trouble) {
+        let process = locked(&place.process).clone();
+        match trouble {
+            Trouble::Killed => process.killed.cancel(),
+            Trouble::Stopped => process.told_to_stop.cancel(),
+            Trouble::Frozen(length) => {
+                process.freeze();
+                if self.chance.one_in(2) {
+                    self.broker.lose(&process);
                 }
-                4 => {
-                    let settings = settings(&self.chance);
-                    *locked(&place.settings) = settings.clone();
-                    let reload = locked(&place.reload).clone();
-                    // A daemon that has ended reads them as it starts.
-                    let _ = reload.map(|reload| reload.send(settings));
-                }
-                5 | 6 => {
-                    if let Some(active) = self.broker.active() {
-                        self.broker.cut(active);
-                    }
-                }
-                7 => self.broker.go_down(length),
-                _ => self.server.go_away(length),
+                tokio::spawn(async move {
+                    sleep(length).await;
+                    process.thaw();
+                });
             }
+            Trouble::Reloaded => {
+                let settings = settings(&self.chance);
+                *locked(&place.settings) = settings.clone();
+                let reload = locked(&place.reload).clone();
+                // A daemon that has ended reads them as it starts.
+                let _ = reload.map(|reload| reload.send(settings));
+            }
+            Trouble::Cut => {
+                if let Some(active) = self.broker.active() {
+                    self.broker.cut(active);
+                }
+            }
+            Trouble::BrokerAway(length) => self.broker.go_down(length),
+            Trouble::DatabaseAway(length) => self.server.go_away(length),
         }
     }
 
@@ -344,7 +378,11 @@ struct Seed(u64);
 impl Drop for Seed {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("to repeat this: scripts/simulate.sh --schedules 1 --seed {}", self.0);
+            eprintln!(
+                "to repeat this, and see it: CREDITD_TEST_SCHEDULES=1 CREDITD_TEST_SEED={} CREDITD_TEST_LOG=1 \
+                 cargo test --lib daemon::simulation::whatever -- --nocapture",
+                self.0
+            );
         }
     }
 }
