@@ -47,7 +47,8 @@ const RECOVERY_MAX: Duration = Duration::from_mins(10);
 const COMING_BACK: Duration = Duration::from_secs(20);
 /// A daemon that is told to stop does so within this time.
 const STOPPING_MAX: Duration = Duration::from_secs(30);
-/// How often a process or its connection must have ended with a message alone in hand before that is parked for it.
+/// How often a process must have ended with a message alone in hand before that is parked for it; or its connection, where
+/// another process goes on with it.
 const ENDS_MIN: u32 = 3;
 
 /// A place where a daemon runs, one after the other.
@@ -134,20 +135,21 @@ impl Simulation {
         let prefetch = *chance.pick(&[1, 3, 10]);
         let broker = Arc::new(Broker::new(server.clone(), chance.clone(), prefetch));
         let deadly = messages.iter().filter(|message| message.manner == Manner::KillsDecoder);
+        let places = (0..=chance.below(3)).map(|_| Place {
+            settings: Mutex::new(settings(&chance)),
+            process: Mutex::default(),
+            reload: Mutex::default(),
+        });
+        let places: Vec<_> = places.collect();
         let around = Surroundings {
             server: server.clone(),
             broker: broker.clone(),
             deadly: Arc::new(deadly.map(|message| message.content).collect()),
             messages_max: *chance.pick(&[1, 2, 5]),
             prefetch,
+            is_lonely: places.len() == 1,
             metrics: metrics.clone(),
         };
-        let places = (0..=chance.below(3)).map(|_| Place {
-            settings: Mutex::new(settings(&chance)),
-            process: Mutex::default(),
-            reload: Mutex::default(),
-        });
-        let places = places.collect();
         Self { chance, server, broker, around, places, messages, is_over: CancellationToken::new() }
     }
 
