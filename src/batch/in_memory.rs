@@ -199,6 +199,13 @@ impl Tables {
         *counted = tries.max(*counted);
     }
 
+    /// Notes that a try came to no end, but not by death.
+    pub(crate) fn take_back_try(&mut self, content: &[u8; 32], tries: i32) {
+        if let Some(counted) = self.tries.get_mut(content).filter(|counted| **counted == tries) {
+            *counted -= 1;
+        }
+    }
+
     /// Marks as due what was parked because of its type, `limit` at most, after `after`.
     pub(crate) fn offer_types(&mut self, after: i64, limit: usize) -> Vec<i64> {
         let by_type = |row: &&mut Parked| row.reason == ParkReason::UnknownType && !row.is_done;

@@ -31,6 +31,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// For so long what another daemon may be offering is left to it.
 const LEFT_TO_OTHERS: Duration = Duration::from_secs(30);
 
+/// For so long it is tried to note that what was in hand came to no end, but not by death.
+const TAKING_BACK_MAX: Duration = Duration::from_secs(1);
+
 /// Why the loop gave up.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApplyError {
@@ -128,6 +131,10 @@ impl<L: Ledger, A: Acknowledge> Apply<L, A> {
         let mut ended = self.work(&mut inbox, &mut reloaded).await;
         if ended.is_ok() {
             ended = self.land().await;
+        }
+        // Before the message goes back to the queue, and to somebody who would take this try for a death.
+        if let (Ok(()), Some((hash, tries))) = (&ended, &self.turn.last_try) {
+            self.take_back(self.ledger.take_back_try(hash, *tries)).await;
         }
         if let Some(link) = self.turn.link {
             // What was received and not applied goes back to its place in the queue.
@@ -324,6 +331,15 @@ impl<L: Ledger, A: Acknowledge> Apply<L, A> {
         self.turn.last_try = Some((hash, tries + 1));
         let counted = self.insist(over, || self.ledger.count_try(&hash, tries + 1)).await?;
         Ok(counted.map(|()| suspect.try_alone()))
+    }
+
+    /// Notes that what was counted came to no end, but not by death. If that fails, it counts as one.
+    async fn take_back(&self, noted: impl Future<Output = Result<(), StoreError>>) {
+        match tokio::time::timeout(TAKING_BACK_MAX, noted).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => debug!(%error, "what came to no end counts as a death"),
+            Err(_) => debug!("what came to no end counts as a death: the database doesn't answer"),
+        }
     }
 
     /// Does something that may be done twice until its end is heard of. `None` if `over` or the daemon is told to stop.

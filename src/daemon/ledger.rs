@@ -50,6 +50,13 @@ pub(super) trait Ledger: Send + Sync {
         tries: i32,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// Notes that this try, if it came to no end, didn't end by the death of whoever made it.
+    fn take_back_try(
+        &self,
+        content_hash: &[u8; 32],
+        tries: i32,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// Applies what is due by the clock.
     fn apply_due(&self) -> impl Future<Output = Result<Done, StoreError>> + Send;
 
@@ -119,6 +126,10 @@ impl Ledger for StoredLedger {
 
     async fn count_try(&self, content_hash: &[u8; 32], tries: i32) -> Result<(), StoreError> {
         self.store.count_try(content_hash, tries).await
+    }
+
+    async fn take_back_try(&self, content_hash: &[u8; 32], tries: i32) -> Result<(), StoreError> {
+        self.store.take_back_try(content_hash, tries).await
     }
 
     async fn apply_due(&self) -> Result<Done, StoreError> {

@@ -286,6 +286,18 @@ impl Store {
         .await?;
         Ok(())
     }
+
+    /// Notes that a try came to no end, but not by death, unless it came through, or somebody else made another.
+    pub async fn take_back_try(&self, content_hash: &[u8; 32], tries: i32) -> Result<(), StoreError> {
+        sqlx::query!(
+            "update suspect set tries = tries - 1 where content_hash = $1 and tries = $2",
+            content_hash.as_slice(),
+            tries,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
 }
 
 /// Forgets the tries of a message that came through, or that is parked now.

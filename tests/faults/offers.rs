@@ -72,6 +72,26 @@ fn what_a_daemon_died_in_the_midst_of_offering_is_offered_by_the_one_that_stood_
 }
 
 #[test]
+fn a_daemon_that_was_told_to_stop_did_not_die_of_what_it_offered() {
+    let mut world = world_with_a_grant_to_offer();
+    world.set("CREDITD__DATABASE__LOCK_TIMEOUT_S", "1");
+    let locked = world.hold_open("select from creditd.account where account_id = 'late' for update");
+    world.as_owner(DUE);
+    let offers = "select offers::bigint from creditd.parked where message_id = 'grant'";
+    let daemon = world.daemon();
+    world.wait_until_somebody_is_blocked();
+    assert_eq!(world.number(offers), 1);
+    assert!(daemon.stop().success());
+    assert_eq!(world.number(offers), 0);
+    drop(locked);
+
+    let daemon = world.daemon();
+    wait_until("it is applied", || world.balance("late") == Some((150, 0, 0, 150)));
+    world.assert_verified();
+    assert!(daemon.stop().success());
+}
+
+#[test]
 fn an_offer_that_was_alone_in_hand_at_three_deaths_is_parked_for_good_and_the_others_are_applied() {
     let world = World::new();
     let daemon = world.daemon();

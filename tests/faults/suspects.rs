@@ -65,6 +65,27 @@ fn a_message_that_was_alone_in_hand_at_three_deaths_is_parked_undecoded_and_the_
 }
 
 #[test]
+fn a_daemon_that_was_told_to_stop_did_not_die_of_what_it_had_in_hand() {
+    let (mut world, locked) = world_with_a_deadly_message();
+    world.set("CREDITD__DATABASE__LOCK_TIMEOUT_S", "1");
+    for stop in 1..=DEATHS_AMONG_OTHERS + 2 {
+        let daemon = world.daemon();
+        world.wait_until_somebody_is_blocked();
+        let tries = i64::from(stop > DEATHS_AMONG_OTHERS);
+        assert_eq!(world.number(TRIES), tries, "at stop {stop}");
+        assert!(daemon.stop().success());
+        assert_eq!(world.number(TRIES), 0, "after stop {stop}");
+    }
+    drop(locked);
+
+    let daemon = world.daemon();
+    world.wait_for_messages(&["deadly", "h1", "h2", "h3"]);
+    assert_eq!(world.number("select count(*) from creditd.suspect"), 0);
+    world.assert_verified();
+    assert!(daemon.stop().success());
+}
+
+#[test]
 fn what_was_left_undone_when_the_daemon_stopped_is_not_acknowledged_with_what_came_after_it() {
     let (mut world, locked) = world_with_a_deadly_message();
     for _ in 0..DEATHS_AMONG_OTHERS {

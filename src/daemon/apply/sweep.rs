@@ -59,24 +59,19 @@ impl<L: Ledger, A: Acknowledge> Apply<L, A> {
             self.turn.consuming = false;
             return Ok(());
         }
-        match self.apply(offers.into_arrivals(clock::now()), &never, false).await? {
-            Some(committed) => {
-                info!(
-                    applied = committed.decided(),
-                    parked = committed.parked,
-                    "offered parked messages again"
-                );
-                self.turn.sweep = committed.appeared || !is_all;
-                self.turn.left = None;
+        let Some(committed) = self.apply(offers.into_arrivals(clock::now()), &never, false).await? else {
+            let taken_back = to_count.taken_back();
+            self.take_back(async { self.ledger.count_offers(&taken_back).await.map(drop) }).await;
+            if self.stop.is_cancelled() {
+                return Ok(());
             }
-            None if self.stop.is_cancelled() => {}
-            None => {
-                // Another daemon set its settings: messages come there, and it is that one's to offer.
-                self.turn.consuming = false;
-                self.ledger.count_offers(&to_count.taken_back()).await?;
-                self.leave(first).await?;
-            }
-        }
+            // Another daemon set its settings: messages come there, and it is that one's to offer.
+            self.turn.consuming = false;
+            return self.leave(first).await;
+        };
+        info!(applied = committed.decided(), parked = committed.parked, "offered parked messages again");
+        self.turn.sweep = committed.appeared || !is_all;
+        self.turn.left = None;
         Ok(())
     }
 

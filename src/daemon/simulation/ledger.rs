@@ -8,6 +8,7 @@ use tracing::debug;
 
 use super::process::{Process, locked};
 use super::server::{Server, Tried};
+use crate::batch::in_memory::Tables;
 use crate::batch::settings::Adoption;
 use crate::batch::{Arrival, Attempt, Landing, Written};
 use crate::broker::DeliveryTag;
@@ -185,6 +186,14 @@ impl Ledger for SimulatedLedger {
         Ok(())
     }
 
+    async fn take_back_try(&self, content_hash: &[u8; 32], tries: i32) -> Result<(), StoreError> {
+        let taken_back = |tables: &mut Tables| {
+            tables.take_back_try(content_hash, tries);
+            self.process.has_no_more(content_hash);
+        };
+        self.server.transact(taken_back).await
+    }
+
     async fn apply_due(&self) -> Result<Done, StoreError> {
         let (wrote_log, appeared, more) =
             self.server.transact(|tables| tables.apply_due(clock::now())).await?;
@@ -205,10 +214,20 @@ impl Ledger for SimulatedLedger {
     }
 
     async fn count_offers(&self, offers: &OffersCounted) -> Result<u64, StoreError> {
-        if let [one] = offers.parked_ids[..] {
-            self.process.has_alone(locked(&self.server.tables).content(one));
+        let alone = match offers.parked_ids[..] {
+            [one] => locked(&self.server.tables).content(one),
+            _ => None,
+        };
+        if offers.count > offers.before {
+            self.process.has_alone(alone.or(self.process.had_alone()));
         }
-        let counted = self.server.transact(|tables| tables.count_offers(offers)).await;
+        let count = |tables: &mut Tables| {
+            if let Some(content) = alone.filter(|_| offers.count < offers.before) {
+                self.process.has_no_more(&content);
+            }
+            tables.count_offers(offers)
+        };
+        let counted = self.server.transact(count).await;
         debug!(?offers, ?counted, sessions = ?locked(&self.process.sessions), "offers are counted");
         counted
     }

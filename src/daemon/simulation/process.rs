@@ -65,6 +65,11 @@ impl Process {
         *locked(&self.alone) = content;
     }
 
+    /// What it had alone in hand is not to be counted if it ends now.
+    pub(super) fn has_no_more(&self, content: &[u8; 32]) {
+        locked(&self.alone).take_if(|alone| alone == content);
+    }
+
     /// What it had alone in hand when it died.
     pub(super) fn had_alone(&self) -> Option<[u8; 32]> {
         *locked(&self.alone)
