@@ -42,6 +42,11 @@ pub(super) struct LedgerRow {
 }
 
 impl LedgerRow {
+    /// Whether both are of one moment of one history.
+    pub(super) fn is_the_same_as(&self, other: &Self) -> bool {
+        (self.version, self.last_at, self.log_last) == (other.version, other.last_at, other.log_last)
+    }
+
     /// The ledger's state as the core takes it; `settings` decide where none are stored.
     pub(super) fn state(&self, settings: &Arc<Settings>) -> LedgerState {
         LedgerState {

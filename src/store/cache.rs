@@ -2,7 +2,9 @@
 //! were about shortly before.
 //!
 //! The ledger's version guards it: whatever changes the books raises that. So what was true at a version is true for
-//! as long as the ledger still says that version, whoever else writes. Where a batch is decided while the one before
+//! as long as the ledger still says that version, whoever else writes. A standby that had not received the last
+//! versions before it was promoted makes others of the same number: the time of the last input tells them apart. Where a
+//! batch is decided while the one before
 //! is written, the cache is at the version that this will make, one ahead of the ledger.
 
 use std::collections::BTreeSet;
@@ -57,7 +59,7 @@ impl Cache {
 
     /// Forgets what may no longer be true, now that the ledger is locked and says what is in `row`.
     pub(super) fn guard(&mut self, row: &LedgerRow) {
-        if self.ledger.as_ref().map(|known| known.version) != Some(row.version) {
+        if !self.ledger.as_ref().is_some_and(|known| known.is_the_same_as(row)) {
             *self = Self { ledger: Some(row.clone()), ..Self::default() };
         }
     }
@@ -197,6 +199,16 @@ mod tests {
         cache.guard(&at(7));
         assert_eq!(cache.projects.young.len(), 1);
         cache.guard(&at(8));
+        assert_eq!(cache.projects.young.len(), 0);
+    }
+
+    #[test]
+    fn the_same_version_with_another_time_is_another_history() {
+        let mut cache = Cache::default();
+        cache.guard(&at(7));
+        let id = ProjectId::parse("P").unwrap();
+        cache.projects.keep([(id.clone(), Project::new(id))].into_iter());
+        cache.guard(&LedgerRow { last_at: Timestamp::parse("2026-03-01T12:00:00Z").unwrap(), ..at(7) });
         assert_eq!(cache.projects.young.len(), 0);
     }
 

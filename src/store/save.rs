@@ -118,9 +118,9 @@ fn ledger(before: &LedgerRow, after: &LedgerRow, unseen: &[MessageKey]) -> Write
     let guard = "update ledger
                     set version = $1, log_last = $2, ticket_last = $3, price_list_last = $4, last_at = $5,
                         settings_number = $6, settings = coalesce($7, settings)
-                  where version = $8
+                  where version = $8 and last_at = $9 and log_last = $10
                     and not exists (
-                        select from (select unnest($9) as source, unnest($10) as id) asked
+                        select from (select unnest($11) as source, unnest($12) as id) asked
                          cross join lateral (
                                select from inbox where source = asked.source and id = asked.id
                                union all
@@ -139,6 +139,8 @@ fn ledger(before: &LedgerRow, after: &LedgerRow, unseen: &[MessageKey]) -> Write
         writes.bind(after.settings_number);
         writes.bind(settings.map(|settings| as_json(&**settings)));
         writes.bind(before.version);
+        writes.bind(before.last_at.to_offset_date_time());
+        writes.bind(before.log_last.0);
         writes.bind(unseen.iter().map(|key| &*key.source).collect::<Vec<_>>());
         writes.bind(unseen.iter().map(|key| &*key.id).collect::<Vec<_>>());
     })
