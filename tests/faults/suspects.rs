@@ -1,6 +1,9 @@
 //! A message that the daemon dies of, again and again. What makes it do so is played by a lock: it keeps the
 //! message in hand until the daemon is killed.
 
+use std::os::unix::process::ExitStatusExt;
+
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::support::{Message, OpenTransaction, World, wait_until};
@@ -149,7 +152,7 @@ fn a_message_that_ends_the_process_that_decodes_it_is_parked_and_all_around_it_i
     let mut daemon = world.start_daemon("daemon");
     wait_until("it is parked", || {
         if !daemon.is_running() {
-            assert_eq!(daemon.wait().code(), None, "{}", daemon.log());
+            assert_eq!(daemon.wait().signal(), Some(Signal::KILL.as_raw()), "{}", daemon.log());
             deaths += 1;
             daemon = world.start_daemon("daemon");
         }

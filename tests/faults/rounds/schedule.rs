@@ -101,6 +101,25 @@ impl Fault {
         }
     }
 
+    /// Whether a daemon may lose its connection to RabbitMQ by it and live.
+    pub(super) fn ends_connections_to_rabbitmq(self) -> bool {
+        match self {
+            Self::Kill(server) | Self::Cut(server) | Self::Freeze(server, _) | Self::LoseReplies(server) => {
+                server == ServerKind::RabbitMq
+            }
+            // A daemon that is stopped misses heartbeats.
+            Self::CloseConnections | Self::DeleteQueue | Self::Suspend => true,
+            Self::KillDaemon
+            | Self::DieAt(_)
+            | Self::Slow(..)
+            | Self::MemoryAlarm
+            | Self::NoConnections
+            | Self::LockLedger
+            | Self::EndTransactions(_)
+            | Self::JumpClock(_) => false,
+        }
+    }
+
     /// Whether two can't be done at once.
     fn excludes(self, other: Self) -> bool {
         // One network in front of each server, in one state at a time.
