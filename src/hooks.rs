@@ -1,4 +1,5 @@
-//! What tests of faults do to a process from within: have it die at a point, or of a message, and set its clock.
+//! What tests of faults do to a process from within: have it die at a point, or of a message, set its clock, and take
+//! its patience.
 //! They write it into files of a directory that the process is told of by an environment variable, so that it can
 //! happen in the midst of its work. A release build has none of this.
 
@@ -29,6 +30,15 @@ pub(crate) fn clock_ahead() -> time::Duration {
     time::Duration::ZERO
 }
 
+/// How soon a loop that doesn't move counts as stuck, where a test doesn't want to wait.
+#[inline]
+pub(crate) fn patience() -> Option<std::time::Duration> {
+    #[cfg(debug_assertions)]
+    return for_tests::patience();
+    #[cfg(not(debug_assertions))]
+    None
+}
+
 #[cfg(debug_assertions)]
 mod for_tests {
     use std::fs;
@@ -38,7 +48,8 @@ mod for_tests {
     use rustix::process::{Signal, getpid, kill_process};
 
     /// Names the directory. Files in it are looked at each time: `die_at` has the name of a point and is removed by
-    /// who dies there; `die_of` has bytes that a message's body must not have; `clock_ahead_s` has seconds.
+    /// who dies there; `die_of` has bytes that a message's body must not have; `clock_ahead_s` and `patience_s` have
+    /// seconds.
     const VARIABLE: &str = "CREDITD_TEST_HOOKS";
 
     fn file(name: &str) -> Option<PathBuf> {
@@ -64,8 +75,16 @@ mod for_tests {
     }
 
     pub(super) fn clock_ahead() -> time::Duration {
-        let ahead = file("clock_ahead_s").and_then(|ahead| fs::read_to_string(ahead).ok());
-        time::Duration::seconds(ahead.and_then(|text| text.trim().parse().ok()).unwrap_or(0))
+        time::Duration::seconds(seconds("clock_ahead_s").unwrap_or(0))
+    }
+
+    pub(super) fn patience() -> Option<std::time::Duration> {
+        seconds("patience_s").map(std::time::Duration::from_secs)
+    }
+
+    fn seconds<T: std::str::FromStr>(name: &str) -> Option<T> {
+        let text = file(name).and_then(|file| fs::read_to_string(file).ok())?;
+        text.trim().parse().ok()
     }
 
     /// As by `kill -9`: nothing is written, closed or told.

@@ -200,10 +200,9 @@ impl Tables {
     }
 
     /// Notes that a try came to no end, but not by death.
-    pub(crate) fn take_back_try(&mut self, content: &[u8; 32], tries: i32) {
-        if let Some(counted) = self.tries.get_mut(content).filter(|counted| **counted == tries) {
-            *counted -= 1;
-        }
+    pub(crate) fn take_back_try(&mut self, content: &[u8; 32], tries: i32) -> bool {
+        let counted = self.tries.get_mut(content).filter(|counted| **counted == tries);
+        counted.map(|counted| *counted -= 1).is_some()
     }
 
     /// Marks as due what was parked because of its type, `limit` at most, after `after`.
@@ -234,7 +233,7 @@ impl Tables {
         let mut counted = 0;
         for parked_id in &offers.parked_ids {
             let row = self.parked.get_mut(parked_id).expect("it was due");
-            if row.offers == offers.before {
+            if row.offers == offers.before && row.due && !row.is_done {
                 row.offers = offers.count;
                 counted += 1;
             }

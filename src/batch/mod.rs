@@ -144,16 +144,18 @@ fn keys(arrivals: &[Arrival]) -> Vec<MessageKey> {
     keys.into_iter().collect()
 }
 
+/// A part of a batch in two, in order; one that is a single message stays whole.
+pub(crate) fn halve(mut part: Vec<Arrival>) -> Vec<Vec<Arrival>> {
+    let tail = part.split_off(part.len().div_ceil(2));
+    [part, tail].into_iter().filter(|half| !half.is_empty()).collect()
+}
+
 /// What is to be tried in place of a part of a batch that the database refused, in order: its halves, until
 /// the message at fault stands alone, and then that one, to be parked. Gives the part back where it refuses
 /// even the parking, which is no message's fault.
-pub(crate) fn narrow_down(
-    mut part: Vec<Arrival>,
-    error: &StoreError,
-) -> Result<Vec<Vec<Arrival>>, Vec<Arrival>> {
+pub(crate) fn narrow_down(part: Vec<Arrival>, error: &StoreError) -> Result<Vec<Vec<Arrival>>, Vec<Arrival>> {
     if part.len() > 1 {
-        let tail = part.split_off(part.len() / 2);
-        return Ok(vec![part, tail]);
+        return Ok(halve(part));
     }
     if part.iter().all(Arrival::is_unusable) {
         return Err(part);

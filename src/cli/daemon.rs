@@ -37,7 +37,10 @@ pub(super) fn run(config_file: Option<&Path>, json: bool) -> Result<(), CommandE
     let reload = Box::new(move || Config::load(file.as_deref()));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CommandError::System { what: "starting", error })?;
-    Ok(runtime.block_on(daemon::run(config, log, reload))?)
+    let ended = runtime.block_on(daemon::run(config, log, reload));
+    // What hangs is not waited for.
+    runtime.shutdown_background();
+    Ok(ended?)
 }
 
 /// Replaces this process by the same with the variables set that aren't: they are read once, when a process starts.

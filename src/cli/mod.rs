@@ -215,7 +215,7 @@ impl CommandError {
             }
             CommandError::Broker(error) if !error.is_permanent() => 3,
             CommandError::Publish(_) => 3,
-            CommandError::Daemon(DaemonError::Ended(_)) => 70,
+            CommandError::Daemon(DaemonError::Ended(_) | DaemonError::Stuck { .. }) => 70,
             CommandError::Store(_)
             | CommandError::Broker(_)
             | CommandError::Sandbox(_)

@@ -2,6 +2,7 @@
 //! A lone message waits for nobody, and a flood batches itself: a batch is decided while the one before is written.
 
 mod sweep;
+mod tries;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +10,14 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info};
+use tracing::{debug, info};
 
 use super::backoff::Backoff;
 use super::intake::{Acknowledge, Link, Received, beating};
 use super::ledger::Ledger;
 use super::tail::LogWriter;
 use crate::batch::settings::{Adoption, OrderDiffers};
-use crate::batch::{self, Arrival, Attempt, Committed, Landing, TRIES_ALONE_MAX, Written};
+use crate::batch::{self, Arrival, Attempt, Committed, Landing, Written};
 use crate::broker::DeliveryTag;
 use crate::clock;
 use crate::hooks;
@@ -31,8 +32,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// For so long what another daemon may be offering is left to it.
 const LEFT_TO_OTHERS: Duration = Duration::from_secs(30);
 
-/// For so long it is tried to note that what was in hand came to no end, but not by death.
-const TAKING_BACK_MAX: Duration = Duration::from_secs(1);
+/// As often in a row may a batch take longer than a statement may before it is tried in halves: others may have been in
+/// its way.
+const OUT_OF_TIME_MAX: u32 = 3;
 
 /// Why the loop gave up.
 #[derive(Debug, thiserror::Error)]
@@ -65,14 +67,30 @@ struct Waiting {
     tag: DeliveryTag,
 }
 
+/// Whether messages come here, as far as is known. RabbitMQ doesn't say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// Not that anybody knew.
+    StandsBy,
+    /// They do, and so this daemon sets the ledger's settings.
+    Consumes,
+    /// It has, or they were the same, since messages come here by the link.
+    Decides,
+}
+
+impl Role {
+    fn is_consuming(self) -> bool {
+        self != Role::StandsBy
+    }
+}
+
 /// What holds between two turns of the loop.
 pub(super) struct Turn<A> {
     link: Option<Link<A>>,
     /// Whether something that came by the link was left undone. An acknowledgement covers all before it, so
     /// nothing that came later may be acknowledged any more: all of it will come again.
     left_undone: bool,
-    /// Whether messages come here, as far as is known, and so whether this daemon sets the ledger's settings.
-    consuming: bool,
+    role: Role,
     /// Whether parked messages may be due.
     sweep: bool,
     /// Up to which parked message it was looked for those that another version could not apply; nothing once
@@ -82,8 +100,8 @@ pub(super) struct Turn<A> {
     last_try: Option<([u8; 32], i32)>,
     /// Which parked message was offered alone last, and the how manyth offer it was.
     last_offer: Option<(i64, i32)>,
-    /// The parked message that is left to another daemon, with how many of its last offers came to no end, and since
-    /// when.
+    /// The parked message that is left to another daemon, with how many of its last offers came to no end at most, and
+    /// since when.
     left: Option<((i64, i32), Instant)>,
 }
 
@@ -93,7 +111,7 @@ impl<A> Turn<A> {
         Self {
             link: None,
             left_undone: false,
-            consuming: false,
+            role: Role::StandsBy,
             sweep: true,
             looked_through: None,
             last_try: None,
@@ -102,12 +120,12 @@ impl<A> Turn<A> {
         }
     }
 
-    /// Whether nothing has been done for long about a message that is left to another daemon.
-    fn is_left_for_long(&mut self, left: (i64, i32)) -> bool {
-        let since =
-            self.left.filter(|(before, _)| *before == left).map_or_else(Instant::now, |(_, since)| since);
-        self.left = Some((left, since));
-        since.elapsed() >= LEFT_TO_OTHERS
+    /// Whether nothing has been done for long about a message that is left to another daemon. Somebody who offers it and
+    /// dies counts one more; fewer say nothing, since whoever can't make an offer takes it back.
+    fn is_left_for_long(&mut self, (parked_id, unended): (i64, i32)) -> bool {
+        let before = self.left.filter(|((before_id, most), _)| *before_id == parked_id && unended <= *most);
+        let left = *self.left.insert(before.unwrap_or(((parked_id, unended), Instant::now())));
+        left.1.elapsed() >= LEFT_TO_OTHERS
     }
 
     /// Whether to look for due messages. Not before it is known whether messages come here.
@@ -117,8 +135,8 @@ impl<A> Turn<A> {
 }
 
 /// What the ledger's part does where messages come here or don't.
-fn doing(consuming: bool) -> Doing {
-    if consuming { Doing::Applying } else { Doing::Ready }
+fn doing(role: Role) -> Doing {
+    if role.is_consuming() { Doing::Applying } else { Doing::Ready }
 }
 
 impl<L: Ledger, A: Acknowledge> Apply<L, A> {
@@ -133,14 +151,18 @@ impl<L: Ledger, A: Acknowledge> Apply<L, A> {
             ended = self.land().await;
         }
         // Before the message goes back to the queue, and to somebody who would take this try for a death.
-        if let (Ok(()), Some((hash, tries))) = (&ended, &self.turn.last_try) {
-            self.take_back(self.ledger.take_back_try(hash, *tries)).await;
+        if ended.is_ok() {
+            self.take_back_try().await;
         }
-        if let Some(link) = self.turn.link {
-            // What was received and not applied goes back to its place in the queue.
-            beating(&self.heartbeat, link.acknowledger.close()).await;
-        }
+        self.disconnect().await;
         ended
+    }
+
+    /// Ends the connection. What was received by it and not applied goes back to its place in the queue.
+    async fn disconnect(&mut self) {
+        if let Some(Link { acknowledger, .. }) = self.turn.link.take() {
+            beating(&self.heartbeat, acknowledger.close()).await;
+        }
     }
 
     async fn work(
@@ -162,7 +184,7 @@ impl<L: Ledger, A: Acknowledge> Apply<L, A> {
                     self.land().await?;
                     self.settings = settings;
                     self.turn.sweep = true;
-                    if self.turn.consuming {
+                    if self.turn.role.is_consuming() {
                         self.adopt().await?;
                     }
                 }
@@ -204,7 +226,7 @@ impl<L: Ledger, A: Acknowledge> Apply<L, A> {
                     self.land().await?;
                     let alone = link.alone;
                     self.turn.left_undone = false;
-                    self.turn.consuming = false;
+                    self.turn.role = Role::StandsBy;
                     self.turn.link = Some(link);
                     self.turn.sweep = true;
                     self.turn.looked_through = Some(0);
@@ -221,7 +243,12 @@ impl<L: Ledger, A: Acknowledge> Apply<L, A> {
                     self.land().await?;
                     match self.count_try(*arrival).await? {
                         Some(arrival) => self.deliver(vec![Waiting { arrival, tag }]).await?,
-                        None => self.turn.left_undone = true,
+                        None => self.leave_undone().await,
+                    }
+                    self.land().await?;
+                    if !self.turn.left_undone {
+                        // It came through, and its tries are forgotten.
+                        self.turn.last_try = None;
                     }
                 }
             }
@@ -231,11 +258,11 @@ impl<L: Ledger, A: Acknowledge> Apply<L, A> {
 
     /// Messages come here: the ledger goes by this daemon's settings now, and what is parked is its to offer.
     async fn become_consuming(&mut self) -> Result<(), ApplyError> {
-        if self.turn.consuming {
+        if self.turn.role.is_consuming() {
             return Ok(());
         }
         self.land().await?;
-        self.turn.consuming = true;
+        self.turn.role = Role::Consumes;
         self.turn.sweep = true;
         self.adopt().await
     }
@@ -246,7 +273,9 @@ impl<L: Ledger, A: Acknowledge> Apply<L, A> {
         if self.turn.link.is_none() || self.turn.left_undone {
             return Ok(());
         }
-        self.turn.consuming = true;
+        if self.turn.role == Role::StandsBy {
+            self.turn.role = Role::Consumes;
+        }
         let arrivals = run.into_iter().map(|waiting| waiting.arrival).collect();
         let landing = self.ledger.push(arrivals, last, &self.settings).await;
         self.settle(landing).await
@@ -281,7 +310,7 @@ impl<L: Ledger, A: Acknowledge> Apply<L, A> {
             let over = link.over.clone();
             match self.apply(arrivals, &over, true).await? {
                 Some(committed) => self.acknowledge(committed, last).await,
-                None => self.turn.left_undone = true,
+                None => self.leave_undone().await,
             }
         }
         Ok(())
@@ -290,6 +319,7 @@ impl<L: Ledger, A: Acknowledge> Apply<L, A> {
     /// Acknowledges all that was delivered up to `last`, now that it is committed.
     async fn acknowledge(&mut self, committed: Committed, last: DeliveryTag) {
         self.turn.sweep |= committed.appeared;
+        self.turn.role = Role::Decides;
         let Some(link) = &mut self.turn.link else { return };
         if let Err(error) = link.acknowledger.acknowledge_through(last).await {
             debug!(%error, "the acknowledgement failed; the messages will come again, and do nothing");
@@ -302,7 +332,7 @@ impl<L: Ledger, A: Acknowledge> Apply<L, A> {
     fn note(&mut self, written: Written) -> Committed {
         let Written { committed, figures, log } = written;
         self.metrics.messages.committed(&figures, clock::now());
-        self.health.well(Part::Ledger, doing(self.turn.consuming));
+        self.health.well(Part::Ledger, doing(self.turn.role));
         self.log.wrote(log);
         debug!(
             decided = committed.decided(),
@@ -311,35 +341,6 @@ impl<L: Ledger, A: Acknowledge> Apply<L, A> {
             "a batch is committed"
         );
         committed
-    }
-
-    /// Counts a suspect's try before it is decoded. After the third death alone it stays undecoded, to be
-    /// parked. `None` if the connection is over.
-    async fn count_try(&mut self, suspect: Arrival) -> Result<Option<Arrival>, ApplyError> {
-        let link = self.turn.link.as_ref().filter(|_| !self.turn.left_undone);
-        let (Some(hash), Some(link)) = (suspect.suspect().copied(), link) else { return Ok(None) };
-        let over = &link.over.clone();
-        let Some(mut tries) = self.insist(over, || self.ledger.tries(&hash)).await? else { return Ok(None) };
-        // The last one is this process's own: it came to no end, but not by death.
-        if self.turn.last_try == Some((hash, tries)) {
-            tries -= 1;
-        }
-        if tries >= TRIES_ALONE_MAX {
-            error!("a message was in hand alone at {TRIES_ALONE_MAX} deaths and is parked");
-            return Ok(Some(suspect));
-        }
-        self.turn.last_try = Some((hash, tries + 1));
-        let counted = self.insist(over, || self.ledger.count_try(&hash, tries + 1)).await?;
-        Ok(counted.map(|()| suspect.try_alone()))
-    }
-
-    /// Notes that what was counted came to no end, but not by death. If that fails, it counts as one.
-    async fn take_back(&self, noted: impl Future<Output = Result<(), StoreError>>) {
-        match tokio::time::timeout(TAKING_BACK_MAX, noted).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => debug!(%error, "what came to no end counts as a death"),
-            Err(_) => debug!("what came to no end counts as a death: the database doesn't answer"),
-        }
     }
 
     /// Does something that may be done twice until its end is heard of. `None` if `over` or the daemon is told to stop.
@@ -377,6 +378,7 @@ impl<L: Ledger, A: Acknowledge> Apply<L, A> {
     ) -> Result<Option<Committed>, ApplyError> {
         let mut total = Committed::default();
         let mut backoff = Backoff::new();
+        let mut out_of_time = 0;
         // A part that the database refuses is halved until the message at fault stands alone.
         let mut parts = vec![arrivals];
         while let Some(part) = parts.pop() {
@@ -384,7 +386,14 @@ impl<L: Ledger, A: Acknowledge> Apply<L, A> {
             match self.ledger.apply(&part, &self.settings).await {
                 Ok(Attempt::Committed(written)) => {
                     backoff.reset();
+                    out_of_time = 0;
                     total.add(&self.note(written));
+                }
+                Ok(Attempt::SettingsDiffer) if self.turn.role == Role::Decides => {
+                    // A connection can be over and not know it, as after a pause of the machine.
+                    info!("another instance set its settings, so messages come to that one; connecting anew");
+                    self.disconnect().await;
+                    return Ok(None);
                 }
                 Ok(Attempt::SettingsDiffer) if !adopting => return Ok(None),
                 Ok(Attempt::SettingsDiffer) => {
@@ -402,7 +411,11 @@ impl<L: Ledger, A: Acknowledge> Apply<L, A> {
                         }
                     },
                     Remedy::Wait | Remedy::Retry => {
-                        parts.push(part);
+                        out_of_time = if error.is_out_of_time() { out_of_time + 1 } else { 0 };
+                        match out_of_time >= OUT_OF_TIME_MAX {
+                            true => parts.extend(batch::halve(part).into_iter().rev()),
+                            false => parts.push(part),
+                        }
                         if !self.wait(&error, &mut backoff, over).await {
                             return Ok(None);
                         }
@@ -428,12 +441,13 @@ impl<L: Ledger, A: Acknowledge> Apply<L, A> {
     }
 
     /// Makes this daemon's settings the ledger's, whatever it takes, unless the daemon stops.
-    async fn adopt(&self) -> Result<(), ApplyError> {
+    async fn adopt(&mut self) -> Result<(), ApplyError> {
         let never = CancellationToken::new();
         match self.insist(&never, || self.ledger.adopt(&self.settings)).await? {
             None => Ok(()),
             Some(Adoption::OrderDiffers(differ)) => Err(differ.into()),
             Some(Adoption::Adopted { wrote_log }) => {
+                self.turn.role = Role::Decides;
                 self.health.well(Part::Ledger, Doing::Applying);
                 if wrote_log {
                     self.log.may_have_grown();

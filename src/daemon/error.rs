@@ -32,6 +32,17 @@ pub enum DaemonError {
         /// What it said.
         error: std::io::Error,
     },
+    /// A loop waits for something that doesn't come.
+    #[error(
+        "the {work} loop has not moved for {silent_s} s, and won't any more; ending, to be started again: what was in \
+         hand comes again"
+    )]
+    Stuck {
+        /// Which loop.
+        work: &'static str,
+        /// For how many seconds.
+        silent_s: u64,
+    },
     /// A loop ended that must not.
     #[error("the {0} loop ended unexpectedly; this is a bug, please report the lines above")]
     Ended(&'static str),

@@ -133,7 +133,7 @@ impl Intake {
         let alone = consumer.consumers_before == 0;
         self.health.well(Part::Intake, if alone { Doing::Consuming } else { Doing::StandingBy });
         let link = Link { acknowledger: consumer.acknowledger, over: over.clone(), alone };
-        self.out.send(Received::Connected(link)).await.ok()?;
+        beating(&self.heartbeat, self.out.send(Received::Connected(link))).await.ok()?;
         let ended = tokio::select! {
             ended = self.take(consumer.deliveries, &over, backoff) => ended,
             never = self.watch(consumer.queue) => match never {},
@@ -154,8 +154,10 @@ impl Intake {
                 delivery = beating(&self.heartbeat, deliveries.next()) => delivery,
                 () = over.cancelled() => return Some(last_error(&mut deliveries).await),
             };
-            self.health.well(Part::Intake, Doing::Consuming);
-            backoff.reset();
+            if delivery.is_ok() {
+                self.health.well(Part::Intake, Doing::Consuming);
+                backoff.reset();
+            }
             // In a flood nothing is waited for: what has come already needs no timer and says nothing new.
             let mut next = Some(delivery);
             let mut taken = 0;

@@ -50,7 +50,8 @@ pub(super) trait Ledger: Send + Sync {
         tries: i32,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Notes that this try, if it came to no end, didn't end by the death of whoever made it.
+    /// Notes that this try, if it came to no end, didn't end by the death of whoever made it. Where the waiting is given
+    /// up, it may be noted all the same.
     fn take_back_try(
         &self,
         content_hash: &[u8; 32],
@@ -70,7 +71,8 @@ pub(super) trait Ledger: Send + Sync {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<ParkedRow>, StoreError>> + Send;
 
-    /// Notes that offers are about to be made, where nobody else noted any meanwhile. Says for how many that is so.
+    /// Notes that offers are about to be made, where nobody else noted any meanwhile. Says for how many that is so. Where
+    /// the waiting is given up, it may be noted all the same.
     fn count_offers(&self, offers: &OffersCounted) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Waits until the server can be reached, or says why it can't.
@@ -129,7 +131,8 @@ impl Ledger for StoredLedger {
     }
 
     async fn take_back_try(&self, content_hash: &[u8; 32], tries: i32) -> Result<(), StoreError> {
-        self.store.take_back_try(content_hash, tries).await
+        let (store, content_hash) = (self.store.clone(), *content_hash);
+        unbroken(async move { store.take_back_try(&content_hash, tries).await }).await
     }
 
     async fn apply_due(&self) -> Result<Done, StoreError> {
@@ -154,10 +157,17 @@ impl Ledger for StoredLedger {
     }
 
     async fn count_offers(&self, offers: &OffersCounted) -> Result<u64, StoreError> {
-        self.store.count_offers(offers).await
+        let (store, offers) = (self.store.clone(), offers.clone());
+        unbroken(async move { store.count_offers(&offers).await }).await
     }
 
     async fn find_server(&self) -> Result<(), StoreError> {
         self.store.find_server().await
     }
+}
+
+/// Work with the database that goes on by itself where somebody gives up waiting for it: none may be broken off.
+async fn unbroken<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    let done = tokio::spawn(work).await;
+    done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }

@@ -9,6 +9,7 @@ pub mod backoff;
 mod due;
 mod error;
 mod figures;
+mod hanging;
 mod intake;
 mod ledger;
 pub mod notify;

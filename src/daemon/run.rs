@@ -9,6 +9,7 @@ use tracing::{info, warn};
 
 use super::apply::{Apply, Turn};
 use super::error::DaemonError;
+use super::hanging::{self, Excuses};
 use super::intake::Intake;
 use super::ledger::StoredLedger;
 use super::notify::{self, Notifier};
@@ -31,9 +32,6 @@ use crate::store::{Remedy, Store, schema};
 use crate::vitals::metrics::Server;
 use crate::vitals::{Doing, Part, Vitals};
 
-/// Above a statement's timeout and the longest pause between two tries.
-const BEAT_LIMIT: Duration = Duration::from_mins(1);
-
 /// Runs until a signal says to stop, and then until all is in order.
 pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), DaemonError> {
     let (broker, tokens) = (config.broker_settings()?, config.tokens()?);
@@ -50,12 +48,33 @@ pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), D
     let port = Port::open(&config, tokens.clone(), settings.clone(), vitals.clone(), store.clone()).await?;
     // Servers that are away are waited for; that is no failed start.
     notifier.ready();
-    let work = Work { config, broker, tokens, store: store.clone(), settings, vitals, notifier, stop };
-    let ended = match work.open().await {
-        Ok(true) => work.begin(hangups, log, reload).await,
-        Ok(false) => Ok(()),
-        Err(error) => Err(error),
+    let (beat_limit, progress) = (hanging::beat_limit(&config.database), vitals.progress.clone());
+    let excuses = Excuses { vitals: vitals.clone(), store: store.clone(), limit: beat_limit };
+    let excusing = tokio::spawn(excuses.run(stop.clone()));
+    let work = Work {
+        config,
+        broker,
+        tokens,
+        store: store.clone(),
+        settings,
+        vitals,
+        beat_limit,
+        notifier,
+        stop: stop.clone(),
     };
+    let working = async {
+        match work.open().await? {
+            true => work.begin(hangups, log, reload).await,
+            false => Ok(()),
+        }
+    };
+    let ended = tokio::select! {
+        ended = working => ended,
+        // Not even the connections can be closed: whoever hangs has one.
+        stuck = hanging::given_up(&progress, beat_limit) => return Err(stuck),
+    };
+    stop.cancel();
+    excusing.await.map_err(|_| DaemonError::Ended("excuses"))?;
     port.close().await?;
     store.close().await;
     if ended.is_ok() {
@@ -81,6 +100,8 @@ struct Work {
     store: Store,
     settings: Arc<Settings>,
     vitals: Vitals,
+    /// For how long a loop may be silent.
+    beat_limit: Duration,
     notifier: Arc<Notifier>,
     stop: CancellationToken,
 }
@@ -90,7 +111,9 @@ impl Work {
     /// stop meanwhile.
     async fn open(&self) -> Result<bool, DaemonError> {
         let mut backoff = Backoff::new();
+        let heartbeat = self.vitals.progress.register("start", self.beat_limit);
         loop {
+            heartbeat.beat();
             match check(&self.store, self.settings.order, &self.config.report.timezone).await {
                 Ok(()) => {
                     self.vitals.health.well(Part::Ledger, Doing::Ready);
@@ -116,13 +139,13 @@ impl Work {
         log: LogHandle,
         reload: Reload,
     ) -> Result<(), DaemonError> {
-        let Self { config, broker, tokens, store, settings, vitals, notifier, stop } = self;
+        let Self { config, broker, tokens, store, settings, vitals, beat_limit, notifier, stop } = self;
         let Vitals { health, progress, metrics } = vitals;
         let (log_in, log_tail) = tail();
         let relay_stop = CancellationToken::new();
         let (received_in, received) = mpsc::channel(broker.prefetch.into());
         let (reloaded_in, reloaded) = mpsc::unbounded_channel();
-        let heartbeat = |name| progress.register(name, BEAT_LIMIT);
+        let heartbeat = |name| progress.register(name, beat_limit);
         let intake = Intake {
             broker: broker.clone(),
             out: received_in,

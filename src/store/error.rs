@@ -83,6 +83,13 @@ impl StoreError {
         matches!(code.as_deref(), Some("42710" | "23505"))
     }
 
+    /// Whether the server ended a statement that took longer than one may.
+    pub fn is_out_of_time(&self) -> bool {
+        let StoreError::Database(error) = self else { return false };
+        let code = error.as_database_error().and_then(DatabaseError::code);
+        code.as_deref() == Some("57014")
+    }
+
     /// Whether the server can't be reached or can't serve.
     pub fn is_away(&self) -> bool {
         self.remedy() == Remedy::Wait

@@ -137,6 +137,16 @@ impl Store {
         self.servers.find().await
     }
 
+    /// Whether a commit of this role waits for a synchronous standby, as it does for as long as none answers.
+    pub async fn waits_for_standby(&self) -> Result<bool, StoreError> {
+        let waits = sqlx::query_scalar!(
+            r#"select exists (select from pg_stat_activity
+                               where usename = current_user and datname = current_database()
+                                 and wait_event = 'SyncRep') as "waits!""#
+        );
+        Ok(waits.fetch_one(&self.pool).await?)
+    }
+
     /// Checks that the server can be reached and that the schema fits this program.
     pub async fn check(&self) -> Result<(), StoreError> {
         self.find_server().await?;

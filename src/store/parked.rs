@@ -257,7 +257,8 @@ impl Store {
     /// that is so.
     pub async fn count_offers(&self, offers: &OffersCounted) -> Result<u64, StoreError> {
         let counted = sqlx::query!(
-            "update parked set offers = $3 where parked_id = any($1) and offers = $2",
+            "update parked set offers = $3
+              where parked_id = any($1) and offers = $2 and due and done_at is null",
             &offers.parked_ids,
             offers.before,
             offers.count,

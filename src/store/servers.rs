@@ -76,15 +76,16 @@ impl Servers {
     pub(super) async fn connect(&self) -> Result<(&PgConnectOptions, PgConnection), StoreError> {
         let mut refusals = Vec::new();
         for options in &self.options {
+            let several = self.options.len() > 1;
             let writable = async {
-                let mut connection = connect(options).await?;
-                if self.options.len() == 1 || is_writable(&mut connection).await? {
+                let mut connection = options.connect().await?;
+                if !several || is_writable(&mut connection).await? {
                     return Ok(Some(connection));
                 }
                 connection.close().await?;
                 Ok(None)
             };
-            match writable.await {
+            match in_time(writable).await {
                 Ok(Some(connection)) => return Ok((options, connection)),
                 Ok(None) => refusals.push(format!("PostgreSQL at {} only reads", address(options))),
                 Err(error) if self.options.len() == 1 => return Err(unreachable(options, error)),
@@ -102,10 +103,14 @@ async fn is_writable(connection: &mut PgConnection) -> Result<bool, sqlx::Error>
     sqlx::query(asked).fetch_one(connection).await?.try_get(0)
 }
 
-/// Connects, or says that the server gave no answer. What is given up here is no more than an attempt to
-/// connect, of which no pool and no transaction knows.
+/// Connects, or says that the server gave no answer.
 pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await.unwrap_or_else(|_| {
+    in_time(options.connect()).await
+}
+
+/// What is given up here is no more than an attempt to connect, of which no pool and no transaction knows.
+async fn in_time<T>(connecting: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.unwrap_or_else(|_| {
         let what = format!("it gave no answer within {} s", CONNECT_TIMEOUT.as_secs());
         Err(std::io::Error::new(std::io::ErrorKind::TimedOut, what).into())
     })

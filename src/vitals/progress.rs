@@ -51,8 +51,8 @@ impl Progress {
     /// Watches a loop from now on. It must beat at least once in every `limit`.
     ///
     /// A loop beats on each turn, and before each wait for a server that is away too: an outage is no hang,
-    /// and a restart wouldn't end it. So `limit` is more than the longest single step: a statement's
-    /// timeout, or the longest delay between two tries.
+    /// and a restart wouldn't end it. So `limit` is more than the longest single step: a transaction's
+    /// statements, or the longest delay between two tries.
     pub fn register(&self, name: &'static str, limit: Duration) -> Heartbeat {
         self.register_at(name, limit, Instant::now())
     }
@@ -62,6 +62,12 @@ impl Progress {
         let number = loops.iter().map(|tracked| tracked.number + 1).max().unwrap_or(0);
         loops.push(Tracked { number, name, limit, last_beat: now });
         Heartbeat { loops: Arc::clone(&self.loops), number }
+    }
+
+    /// All loops count as having moved: it is known what they wait for, and that they rightly do.
+    pub fn excuse(&self) {
+        let now = Instant::now();
+        locked(&self.loops).iter_mut().for_each(|tracked| tracked.last_beat = now);
     }
 
     /// The loops that have been silent for longer than their limit at `now`, in the order of registration.

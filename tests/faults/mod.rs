@@ -6,6 +6,7 @@ mod cluster;
 mod failover;
 mod full_disk;
 mod handover;
+mod hanging;
 mod killed;
 mod offers;
 mod reload;

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-use crate::proxy::{Network, Proxy};
+use crate::proxy::{Network, Proxy, Rewrite};
 use crate::support::{Daemon, Message, World, wait_until};
 
 /// Starts a daemon that must refuse to run, and returns its exit code and what it said.
@@ -55,19 +55,28 @@ fn a_schema_from_a_newer_program_is_refused_with_what_to_do() {
 }
 
 /// The network between a daemon and its servers, as far as a test may cut it.
-struct Wire {
+pub(super) struct Wire {
     _runtime: Runtime,
-    proxy: Proxy,
+    pub(super) proxy: Proxy,
 }
 
 impl Wire {
     /// A wire to the server of `url`, and the URL that leads over it.
-    fn over(url: &str) -> (Self, String) {
+    pub(super) fn over(url: &str) -> (Self, String) {
+        Self::with(url, None)
+    }
+
+    /// The same, on which bytes of the client are replaced by as many others.
+    pub(super) fn rewriting(url: &str, from: &[u8], to: &[u8]) -> (Self, String) {
+        Self::with(url, Some((from.to_vec(), to.to_vec())))
+    }
+
+    fn with(url: &str, rewrite: Rewrite) -> (Self, String) {
         let (credentials, rest) = url.split_once('@').unwrap();
         let (host, path) = rest.split_once('/').unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.unwrap();
-        let proxy = runtime.block_on(Proxy::start(host, None));
+        let proxy = runtime.block_on(Proxy::start(host, rewrite));
         let proxied = format!("{credentials}@{}/{path}", proxy.address);
         (Self { _runtime: runtime, proxy }, proxied)
     }

@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-use super::{Apply, ApplyError, Turn, doing};
+use super::{Apply, ApplyError, Role, Turn, doing};
 use crate::batch::{Choice, Offers};
 use crate::clock;
 use crate::daemon::intake::Acknowledge;
@@ -18,7 +18,7 @@ impl<L: Ledger, A: Acknowledge> Apply<L, A> {
         self.turn.sweep = false;
         match self.look_for_due().await {
             Ok(()) => {
-                self.health.well(Part::Ledger, doing(self.turn.consuming));
+                self.health.well(Part::Ledger, doing(self.turn.role));
                 Ok(())
             }
             // The next batch, or the next look, waits for a server that is away.
@@ -37,8 +37,8 @@ impl<L: Ledger, A: Acknowledge> Apply<L, A> {
         }
         self.turn.sweep |= done.appeared || done.more;
 
-        let Turn { consuming, looked_through, .. } = &mut self.turn;
-        let consuming = *consuming;
+        let Turn { role, looked_through, .. } = &mut self.turn;
+        let consuming = role.is_consuming();
         let due = self.ledger.due_messages(consuming, looked_through, self.messages_max).await?;
         let offers = match Offers::choose(due, consuming, self.turn.last_offer, self.messages_max) {
             Choice::Offer(offers) => offers,
@@ -56,7 +56,7 @@ impl<L: Ledger, A: Acknowledge> Apply<L, A> {
         let counted = self.ledger.count_offers(&to_count).await?;
         if offers.is_taken(counted) {
             debug!("another instance offers what was left in the midst of an offer");
-            self.turn.consuming = false;
+            self.turn.role = Role::StandsBy;
             return Ok(());
         }
         let Some(committed) = self.apply(offers.into_arrivals(clock::now()), &never, false).await? else {
@@ -66,7 +66,7 @@ impl<L: Ledger, A: Acknowledge> Apply<L, A> {
                 return Ok(());
             }
             // Another daemon set its settings: messages come there, and it is that one's to offer.
-            self.turn.consuming = false;
+            self.turn.role = Role::StandsBy;
             return self.leave(first).await;
         };
         info!(applied = committed.decided(), parked = committed.parked, "offered parked messages again");

@@ -28,8 +28,6 @@ pub(super) struct Surroundings {
     pub(super) deadly: Arc<HashSet<[u8; 32]>>,
     pub(super) messages_max: usize,
     pub(super) prefetch: usize,
-    /// Whether there is no other daemon.
-    pub(super) is_lonely: bool,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -75,12 +73,7 @@ async fn receive(around: &Surroundings, process: &Process, out: mpsc::Sender<Inc
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            () = receive_once(around, process, &out, &mut backoff) => {
-                // Another process can't know that this one is alive, and takes what it had in hand for what it died of.
-                if !around.is_lonely {
-                    around.server.ended(process);
-                }
-            }
+            () = receive_once(around, process, &out, &mut backoff) => {}
         }
         tokio::select! {
             biased;

@@ -30,6 +30,21 @@ pub(super) struct SimulatedLedger {
 /// What a batch was written as, and the ledger's version then.
 type Flown = Result<(Box<Written>, u64), StoreError>;
 
+/// Counts a message that was left by a process which could not note that it lives, or not before another one tried it.
+struct CountsAsDeath<'s> {
+    server: &'s Server,
+    content: [u8; 32],
+    is_noted: bool,
+}
+
+impl Drop for CountsAsDeath<'_> {
+    fn drop(&mut self) {
+        if !self.is_noted {
+            self.server.ended_with_alone(self.content);
+        }
+    }
+}
+
 /// A batch that is being written.
 struct Flight {
     last: DeliveryTag,
@@ -187,9 +202,12 @@ impl Ledger for SimulatedLedger {
     }
 
     async fn take_back_try(&self, content_hash: &[u8; 32], tries: i32) -> Result<(), StoreError> {
+        let mut ends = CountsAsDeath { server: &self.server, content: *content_hash, is_noted: false };
         let taken_back = |tables: &mut Tables| {
-            tables.take_back_try(content_hash, tries);
-            self.process.has_no_more(content_hash);
+            ends.is_noted = tables.take_back_try(content_hash, tries);
+            if ends.is_noted {
+                self.process.has_no_more(content_hash);
+            }
         };
         self.server.transact(taken_back).await
     }

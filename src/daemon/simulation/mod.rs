@@ -47,8 +47,8 @@ const RECOVERY_MAX: Duration = Duration::from_mins(10);
 const COMING_BACK: Duration = Duration::from_secs(20);
 /// A daemon that is told to stop does so within this time.
 const STOPPING_MAX: Duration = Duration::from_secs(30);
-/// How often a process must have ended with a message alone in hand before that is parked for it; or its connection, where
-/// another process goes on with it.
+/// How often a process must have ended with a message alone in hand before that is parked for it, or have left it
+/// without being able to note that it lives.
 const ENDS_MIN: u32 = 3;
 
 /// A place where a daemon runs, one after the other.
@@ -147,7 +147,6 @@ impl Simulation {
             deadly: Arc::new(deadly.map(|message| message.content).collect()),
             messages_max: *chance.pick(&[1, 2, 5]),
             prefetch,
-            is_lonely: places.len() == 1,
             metrics: metrics.clone(),
         };
         Self { chance, server, broker, around, places, messages, is_over: CancellationToken::new() }
@@ -252,6 +251,10 @@ impl Simulation {
             Trouble::Stopped => process.told_to_stop.cancel(),
             Trouble::Frozen(length) => {
                 process.freeze();
+                // Another process can't know that this one is alive, and takes what it had in hand for what it died of.
+                if self.places.len() > 1 {
+                    self.server.ended(&process);
+                }
                 if self.chance.one_in(2) {
                     self.broker.lose(&process);
                 }

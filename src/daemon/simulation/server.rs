@@ -31,7 +31,7 @@ pub(super) struct Server {
     is_calm: AtomicBool,
     away_until: Mutex<Option<Instant>>,
     harmful: HashMap<MessageKey, Manner>,
-    /// How often a process or a connection ended that had this message alone in hand.
+    /// How often a process ended that had this message alone in hand, or left it and could not note that it lives.
     ends: Mutex<HashMap<[u8; 32], u32>>,
     /// What goes on without those that began it.
     pub(super) left: Mutex<Vec<JoinHandle<()>>>,
@@ -154,11 +154,16 @@ impl Server {
         Ok(())
     }
 
-    /// A process or its connection to the broker is gone, and with that what it had in hand.
+    /// A process is gone, or for others as good as gone, and with that what it had in hand.
     pub(super) fn ended(&self, process: &Process) {
         if let Some(content) = process.had_alone() {
-            *locked(&self.ends).entry(content).or_default() += 1;
+            self.ended_with_alone(content);
         }
+    }
+
+    /// What a process had alone in hand came to no end, as far as others can know.
+    pub(super) fn ended_with_alone(&self, content: [u8; 32]) {
+        *locked(&self.ends).entry(content).or_default() += 1;
     }
 
     pub(super) fn ends_with(&self, message: &Message) -> u32 {
