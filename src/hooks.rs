@@ -1,9 +1,9 @@
-//! What tests of faults do to a process from within: have it die at a point, or of a message, set its clock, and take
-//! its patience.
+//! What tests of faults do to a process from within: have it die or stop at a point, or die of a message, set its clock,
+//! and take its patience.
 //! They write it into files of a directory that the process is told of by an environment variable, so that it can
 //! happen in the midst of its work. A release build has none of this.
 
-/// A point that work comes by, where a test may have the process die. Its name says what was done last.
+/// A point that work comes by, where a test may have the process die or stop. Its name says what was done last.
 #[inline]
 pub(crate) fn reached(point: &str) {
     #[cfg(debug_assertions)]
@@ -47,8 +47,8 @@ mod for_tests {
 
     use rustix::process::{Signal, getpid, kill_process};
 
-    /// Names the directory. Files in it are looked at each time: `die_at` has the name of a point and is removed by
-    /// who dies there; `die_of` has bytes that a message's body must not have; `clock_ahead_s` and `patience_s` have
+    /// Names the directory. Files in it are looked at each time: `die_at` and `stop_at` have the name of a point and
+    /// are removed by who dies or stops there; `die_of` has bytes that a message's body must not have; `clock_ahead_s` and `patience_s` have
     /// seconds.
     const VARIABLE: &str = "CREDITD_TEST_HOOKS";
 
@@ -59,11 +59,20 @@ mod for_tests {
     }
 
     pub(super) fn reached(point: &str) {
-        let Some(die_at) = file("die_at") else { return };
-        // Of several processes that read it, the one that removes it dies.
-        if fs::read_to_string(&die_at).is_ok_and(|named| named == point) && fs::remove_file(&die_at).is_ok() {
+        if is_told_to("die_at", point) {
             die();
         }
+        if is_told_to("stop_at", point) {
+            // Until somebody continues it.
+            let _ = kill_process(getpid(), Signal::STOP);
+        }
+    }
+
+    /// Of several processes that read it, the one that removes it is told.
+    fn is_told_to(what: &str, point: &str) -> bool {
+        file(what).is_some_and(|file| {
+            fs::read_to_string(&file).is_ok_and(|named| named == point) && fs::remove_file(&file).is_ok()
+        })
     }
 
     pub(super) fn decoding(body: &[u8]) {

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::json;
 
+use super::replay;
 use crate::support::{Daemon, Message, World, wait_until};
 
 /// What DESIGN promises, where the machine takes no time.
@@ -87,4 +89,41 @@ fn take_over(world: &World, moment: Instant, name: &str) -> (Duration, Duration)
     let applied = moment.elapsed();
     world.wait_until_published();
     (applied, moment.elapsed())
+}
+
+#[test]
+fn a_relay_that_comes_back_with_an_old_lease_moves_no_cursor_and_tells_nothing_too_early() {
+    let mut world = World::new();
+    let hooks = world.file("hooks");
+    std::fs::create_dir(&hooks).unwrap();
+    world.set("CREDITD_TEST_HOOKS", hooks.to_str().unwrap());
+    let listener = world.listen();
+    let project = |name: &str| Message::project(name, name, "studio", 1, "started", 1);
+    let first = world.daemon_named("first");
+    world.publish(&[Message::account("account", "studio", 1, json!({ "capacity": 100 }))]);
+    world.wait_for_messages(&["account"]);
+    world.wait_until_published();
+    let second = world.daemon_named("second");
+    second.wait_for_log(r#""standing by","part":"relay""#);
+
+    // It has events in hand that it believes to be the next, and somebody else publishes them.
+    std::fs::write(hooks.join("stop_at"), "taken to publish").unwrap();
+    world.publish(&["p1", "p2", "p3"].map(project));
+    second.wait_for_log(r#""publishing","part":"relay""#);
+    world.wait_until_published();
+    assert!(!hooks.join("stop_at").exists(), "the first one was stopped there");
+    let epoch = world.number("select epoch from creditd.relay");
+    first.signal(Signal::CONT);
+    first.wait_for_log("another relay has taken the lease over");
+    world.publish(&["p4", "p5"].map(project));
+    world.wait_for_messages(&["p1", "p2", "p3", "p4", "p5"]);
+    world.wait_until_published();
+
+    assert_eq!(world.number("select epoch from creditd.relay"), epoch, "the second one keeps the lease");
+    let log_last = world.number("select log_last from creditd.ledger");
+    let told = replay(&listener.take_log(log_last), log_last);
+    assert!(told.repeated > 0, "what the first one had in hand came again");
+    assert_eq!(told.early, 0);
+    assert!(first.stop().success());
+    assert!(second.stop().success());
 }
