@@ -161,7 +161,7 @@ impl Deliveries {
         let broker = &self.shared.session.broker;
         // lapin reports an end once and then never wakes again.
         if self.ended {
-            return Err(BrokerError::Closed { broker: broker.clone() });
+            return Err(self.closed());
         }
         match self.stream.next().await {
             Some(Ok(delivery)) => Ok(self.received(delivery)),
@@ -174,6 +174,11 @@ impl Deliveries {
                 Err(self.why_the_stream_ended())
             }
         }
+    }
+
+    /// That this consumer is over, where nothing else is known of why.
+    pub fn closed(&self) -> BrokerError {
+        BrokerError::Closed { broker: self.shared.session.broker.clone() }
     }
 
     /// The next delivery if it is here already.

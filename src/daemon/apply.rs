@@ -160,8 +160,9 @@ impl<L: Ledger, A: Acknowledge> Apply<L, A> {
 
     /// Ends the connection. What was received by it and not applied goes back to its place in the queue.
     async fn disconnect(&mut self) {
-        if let Some(Link { acknowledger, .. }) = self.turn.link.take() {
+        if let Some(Link { acknowledger, over, .. }) = self.turn.link.take() {
             beating(&self.heartbeat, acknowledger.close()).await;
+            over.cancel();
         }
     }
 

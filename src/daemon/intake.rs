@@ -87,6 +87,9 @@ const TAKEN_AT_ONCE: usize = 100;
 /// How long deliveries gather while plenty of others wait to be applied. Far less than that takes.
 const GATHERING: Duration = Duration::from_millis(2);
 
+/// How long a connection that somebody else found to be over may take to say why.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
+
 /// How often is looked how much waits in the queue.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -196,13 +199,18 @@ impl Intake {
     }
 }
 
-/// Why a connection is over that somebody else found to be over: it says so itself, after what it still has.
+/// Why a connection is over that somebody else found to be over: it says so itself, after what it still has. One whose
+/// other end is gone without a word may not know.
 async fn last_error(deliveries: &mut Deliveries) -> BrokerError {
-    loop {
-        if let Err(error) = deliveries.next().await {
-            return error;
+    let error = async {
+        loop {
+            if let Err(error) = deliveries.next().await {
+                return error;
+            }
         }
-    }
+    };
+    let told = tokio::time::timeout(LAST_WORDS_MAX, error).await;
+    told.unwrap_or_else(|_| deliveries.closed())
 }
 
 /// A suspect is not decoded yet: that may be what the process died of.

@@ -160,33 +160,38 @@ fn a_batch_that_takes_longer_than_a_statement_may_is_applied_in_parts() {
 }
 
 #[test]
-fn a_daemon_that_comes_back_with_work_in_hand_does_not_set_its_settings_over_those_of_its_successor() {
+fn a_daemon_that_does_not_know_that_another_took_over_does_not_set_its_settings_again() {
     let mut world = World::new();
     world.set("CREDITD__DATABASE__LOCK_TIMEOUT_S", "1");
-    let (_wire, broker_url) = Wire::over(&world.broker_url);
-    world.set("CREDITD__BROKER__URL", &format!("{broker_url}?heartbeat=1"));
+    // Neither heartbeats nor anything else tells the first one that RabbitMQ has given it up.
+    let (wire, broker_url) = Wire::over(&world.broker_url);
+    world.set("CREDITD__BROKER__URL", &format!("{broker_url}?heartbeat=0"));
     let first = world.daemon_named("first");
     world.publish(&[Message::account("a1", "studio", 1, json!({ "capacity": 100 }))]);
     world.wait_for_messages(&["a1"]);
-    world.set("CREDITD__TIME_AHEAD_MAX_S", "120");
-    let second = world.daemon_named("second");
-    let standing_by = r#""standing by","part":"intake""#;
-    second.wait_for_log(standing_by);
-
     let locked = world.hold_open("select from creditd.ledger for update");
     world.publish(&[Message::project("p1", "brief", "studio", 1, "started", 10)]);
-    first.wait_for_log("lock timeout");
+    world.wait_until_somebody_is_blocked();
+    wire.proxy.set(Network::Frozen(Towards::Client));
+    world.close_connections();
+
+    let direct = world.broker_url.clone();
+    world.set("CREDITD__BROKER__URL", &direct);
+    world.set("CREDITD__TIME_AHEAD_MAX_S", "120");
+    let second = world.start_daemon("second");
+    second.wait_for_log(r#""consuming","part":"intake""#);
+    // The first one would decide first, if it were told of the lock's end first.
     first.signal(Signal::STOP);
-    // Nothing that it has asked for is done without it.
     world.end_daemons_backends();
     drop(locked);
-    // RabbitMQ gives the first one up, and the second one sets its settings.
     world.wait_for_messages(&["p1"]);
     let stored = "select settings->'time_ahead_max' from creditd.ledger";
     wait_until("the second one's settings decide", || world.report(stored) == 120_000_000);
     let number = world.number("select settings_number from creditd.ledger");
     first.signal(Signal::CONT);
-    first.wait_for_log(standing_by);
+    first.wait_for_log("so messages come to that one");
+    wire.proxy.set(Network::Up);
+    first.wait_for_log(r#""standing by","part":"intake""#);
     world.publish(&[Message::project("p2", "other", "studio", 1, "started", 10)]);
     world.wait_for_messages(&["p2"]);
     assert_eq!(world.number("select settings_number from creditd.ledger"), number);

@@ -17,7 +17,7 @@ use sqlx::{AssertSqlSafe, Connection as _, FromRow};
 use tokio::runtime::Runtime;
 
 use super::messages::Message;
-use super::{Daemon, Listener, config_arguments, creditd, wait_until};
+use super::{Daemon, Listener, config_arguments, control_broker, creditd, wait_until};
 
 /// As many tests can have a vhost of their own on one sandbox.
 const VHOSTS: u32 = 320;
@@ -448,6 +448,12 @@ impl World {
             "select pg_terminate_backend(pid, 10000) from pg_stat_activity
               where datname = current_database() and usename = 'creditd'",
         );
+    }
+
+    /// Has RabbitMQ close all connections of this world, which must be on the run's servers.
+    pub(crate) fn close_connections(&self) {
+        let (_, vhost) = self.broker_url.rsplit_once('/').unwrap();
+        control_broker(servers(), &["close_all_connections", "--vhost", vhost, "a test"]);
     }
 
     /// Runs statements as PostgreSQL's superuser.
