@@ -29,4 +29,5 @@ pub mod logging;
 pub mod report;
 pub mod sandbox;
 pub mod store;
+mod tls;
 pub mod vitals;

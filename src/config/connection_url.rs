@@ -1,6 +1,8 @@
 //! URLs of servers: checked without a connection, and never shown with their password.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -15,6 +17,10 @@ pub struct ConnectionUrl {
     shown: String,
     /// Whom and what it is for: the user, and the database or virtual host.
     serves: (String, String),
+    /// Whether who answers there must show a certificate that is trusted.
+    verifies: bool,
+    /// Whether it leads to this machine alone.
+    is_here: bool,
 }
 
 /// One service by several servers, of which one is used at a time: at least one URL, in the order in which they are
@@ -27,6 +33,10 @@ pub struct ServerUrls(Vec<ConnectionUrl>);
 #[error("{0}")]
 pub struct UrlError(String);
 
+/// The parameters of a PostgreSQL URL that name files, for TLS, as PostgreSQL's own clients have them.
+const POSTGRES_FILES: [&str; 3] = ["sslrootcert", "sslcert", "sslkey"];
+/// Whether TLS is used, and what is verified; but for `allow`, by which the client never uses it.
+const POSTGRES_MODES: [&str; 5] = ["disable", "prefer", "require", "verify-ca", "verify-full"];
 /// The parameters of an AMQP URL that are numbers, and the most that each may be.
 const AMQP_NUMBERS: [(&str, u32); 4] = [
     ("heartbeat", 65_535),
@@ -69,10 +79,20 @@ impl ServerUrls {
         let read = |(place, text): (usize, &&str)| read(text).map_err(|error| at(place, error));
         let urls: Vec<_> = texts.iter().enumerate().map(read).collect::<Result<_, _>>()?;
         let differs = |url: &ConnectionUrl| url.serves != urls[0].serves;
-        match urls.iter().position(differs) {
-            Some(place) => wrong(format!("URL {}: found another {other} than in the first URL", place + 1)),
-            None => Ok(Self(urls)),
+        if let Some(place) = urls.iter().position(differs) {
+            return wrong(format!("URL {}: found another {other} than in the first URL", place + 1));
         }
+        // Whoever can keep the first one from answering could have the password sent to the other.
+        if let Some(place) = urls.iter().position(|url| url.verifies != urls[0].verifies) {
+            let what = "found another security than in the first URL, expected certificates to be verified on all or none";
+            return wrong(format!("URL {}: {what}", place + 1));
+        }
+        Ok(Self(urls))
+    }
+
+    /// Whether they lead over a network on which nobody must show who they are.
+    pub fn are_unverified_elsewhere(&self) -> bool {
+        self.0.iter().any(|url| !url.verifies && !url.is_here)
     }
 
     /// The whole URLs, passwords included: for the client that connects, and for nothing else.
@@ -108,10 +128,10 @@ impl ConnectionUrl {
         if database.is_empty() || database.contains('/') {
             return wrong(format!("found no single database name after the host, expected {expected}"));
         }
-        // sslmode and its like are the client's to judge. Its errors quote parameters, but no password.
-        if let Err(error) = PgConnectOptions::from_str(text) {
-            let reason = error.to_string().replace("error with configuration: ", "");
-            return wrong(format!("a parameter after the ? can't be used: {reason}"));
+        check_postgres_security(&url)?;
+        // What else is wrong the client knows. Its errors may quote anything.
+        if PgConnectOptions::from_str(text).is_err() {
+            return wrong(format!("user, host, port or database can't be used, expected {expected}"));
         }
         Ok(Self::of(text, url))
     }
@@ -143,24 +163,54 @@ impl ConnectionUrl {
     fn of(text: &str, mut url: Url) -> Self {
         let whole = SecretString::from(text);
         let serves = (url.username().to_owned(), url.path().trim_start_matches('/').to_owned());
+        let (verifies, is_here) = (verifies(&url), is_here(&url));
         if url.password().is_some() {
             url.set_password(Some("***")).expect("a URL that was parsed with a host can have a password");
         }
-        let without_secret = |(name, value): (String, String)| {
-            let shown = if is_secret(&name) { "***".to_owned() } else { value };
-            (name, shown)
-        };
-        let parameters: Vec<_> = url.query_pairs().into_owned().map(without_secret).collect();
-        if !parameters.is_empty() {
-            url.query_pairs_mut().clear().extend_pairs(parameters);
-        }
-        Self { whole, shown: url.into(), serves }
+        Self { whole, shown: url.into(), serves, verifies, is_here }
     }
 
     /// The whole URL, password included: for the client that connects, and for nothing else.
     pub fn expose(&self) -> &str {
         self.whole.expose_secret()
     }
+}
+
+/// What a PostgreSQL URL says about TLS, and that it says nothing else: the client passes over what it doesn't know, and
+/// a slip could turn all verification off unseen.
+fn check_postgres_security(url: &Url) -> Result<(), UrlError> {
+    let known = [&["sslmode"][..], &POSTGRES_FILES].concat();
+    for (name, value) in url.query_pairs() {
+        let Some(name) = known.iter().find(|known| **known == name) else {
+            let known = known.join(", ");
+            return wrong(format!("found a parameter that has no place here, expected one of {known}"));
+        };
+        if url.query_pairs().filter(|(found, _)| found == name).count() > 1 {
+            return wrong(format!("parameter {name}: expected once"));
+        }
+        if *name == "sslmode" && !POSTGRES_MODES.contains(&&*value) {
+            return wrong(format!("parameter {name}: expected one of {}", POSTGRES_MODES.join(", ")));
+        }
+        if *name != "sslmode" && !Path::new(&*value).is_absolute() {
+            return wrong(format!("parameter {name}: expected the file's path from the root (/)"));
+        }
+    }
+    let has = |name: &str| url.query_pairs().any(|(found, _)| found == name);
+    if has("sslrootcert") && !verifies(url) {
+        let expected = "expected sslmode=verify-full beside it, or verify-ca, else nothing is verified";
+        return wrong(format!("parameter sslrootcert: {expected}"));
+    }
+    if has("sslcert") != has("sslkey") {
+        return wrong("parameters sslcert and sslkey: expected both or neither".to_owned());
+    }
+    Ok(())
+}
+
+/// Whether who answers at a URL must show a certificate that is trusted.
+fn verifies(url: &Url) -> bool {
+    let verifying =
+        |(name, value): (Cow<'_, str>, Cow<'_, str>)| name == "sslmode" && value.starts_with("verify-");
+    url.scheme() == "amqps" || url.query_pairs().any(verifying)
 }
 
 /// What an AMQP URL says about TLS and about who creditd is, and that it says nothing that has no effect: a slip
@@ -206,9 +256,14 @@ fn check_amqp_security(url: &Url) -> Result<(), UrlError> {
     Ok(())
 }
 
-/// PostgreSQL's client takes a password as a parameter too.
-fn is_secret(parameter: &str) -> bool {
-    parameter.to_ascii_lowercase().contains("pass")
+/// Whether a URL leads to this machine alone: by a name or address of it, or by a socket's directory.
+fn is_here(url: &Url) -> bool {
+    let Some(host) = url.host_str() else { return false };
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    address.map_or_else(
+        |_| host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().starts_with("%2f"),
+        |address| address.is_loopback(),
+    )
 }
 
 fn parse(text: &str, schemes: &[&str], expected: &str) -> Result<Url, UrlError> {
@@ -254,13 +309,10 @@ mod tests {
 
     #[test]
     fn what_is_printed_shows_user_host_and_database_but_no_password() {
-        let text = "postgres://creditd:s3cret@db.example:5433/ledger?sslmode=require&password=s3cret";
+        let text = "postgres://creditd:s3cret@db.example:5433/ledger?sslmode=require";
         let url = ConnectionUrl::postgres(text).unwrap();
         assert_eq!(url.expose(), text);
-        assert_eq!(
-            url.to_string(),
-            "postgres://creditd:***@db.example:5433/ledger?sslmode=require&password=***"
-        );
+        assert_eq!(url.to_string(), "postgres://creditd:***@db.example:5433/ledger?sslmode=require");
         assert!(!format!("{url:?}").contains("s3cret"));
     }
 
@@ -275,7 +327,20 @@ mod tests {
             ("postgres://u:s3cret#@h/db", "%23"),
             ("postgres://u:s3cret@h/db#s3cret", "%23"),
             ("postgres://u:s3cret/@h/db", "not a URL"),
-            ("postgres://u:s3cret@h/db?sslmode=always", "\"always\""),
+            ("postgres://u:s3cret@h/db?sslmode=always", "verify-full"),
+            ("postgres://u:s3cret@h/db?sslmode=allow", "verify-full"),
+            ("postgres://u:s3cret@h/db?ssl_mode=verify-full&sslrootcert=/ca", "has no place here"),
+            ("postgres://u:s3cret@h/db?password=s3cret", "has no place here"),
+            ("postgres://u:s3cret@h/db?user=postgres", "has no place here"),
+            ("postgres://u:s3cret@h/db?sslmode=verify-full&sslmode=disable", "expected once"),
+            ("postgres://u:s3cret@h/db?sslmode=require&sslrootcert=/ca", "nothing is verified"),
+            ("postgres://u:s3cret@h/db?sslrootcert=/ca", "nothing is verified"),
+            ("postgres://u:s3cret@h/db?sslmode=verify-full&sslrootcert=ca", "from the root"),
+            ("postgres://u:s3cret@h/db?sslmode=verify-full&sslcert=/c", "both or neither"),
+            (
+                "postgres://u@h/db?sslmode=verify-full&sslcert=/c&sslkey=-----BEGIN s3cret",
+                "sslkey: expected the file's path",
+            ),
             ("mysql://u:s3cret@h/db", "postgres:// or postgresql://"),
             ("u:s3cret", "another scheme"),
             ("s3cret", "not a URL"),
@@ -347,5 +412,32 @@ mod tests {
         }
         let error = ServerUrls::amqp("amqp://u:p@one/a amqp://u:p@two/b").unwrap_err().to_string();
         assert!(error.contains("virtual host"), "{error}");
+    }
+
+    #[test]
+    fn a_list_is_as_safe_as_its_least_safe_member() {
+        let error = ServerUrls::amqp("amqps://u:p@one amqp://u:p@two").unwrap_err().to_string();
+        assert!(error.contains("URL 2: found another security"), "{error}");
+        let error = ServerUrls::postgres("postgres://u@one/db postgres://u@two/db?sslmode=verify-full");
+        assert!(error.unwrap_err().to_string().contains("URL 2: found another security"));
+    }
+
+    #[test]
+    fn what_leads_elsewhere_unverified_is_known() {
+        let unverified = |urls: Result<ServerUrls, UrlError>| urls.unwrap().are_unverified_elsewhere();
+        for elsewhere in ["postgres://u@db.example/db", "postgres://u@10.0.0.1/db?sslmode=require"] {
+            assert!(unverified(ServerUrls::postgres(elsewhere)), "{elsewhere}");
+        }
+        for fine in [
+            "postgres://u@localhost/db",
+            "postgres://u@[::1]/db",
+            "postgres://u@%2Frun%2Fpg/db",
+            "postgres://u@db.example/db?sslmode=verify-full",
+        ] {
+            assert!(!unverified(ServerUrls::postgres(fine)), "{fine}");
+        }
+        assert!(unverified(ServerUrls::amqp("amqp://u:p@mq.example")));
+        assert!(!unverified(ServerUrls::amqp("amqp://u:p@127.0.0.1:5672/v")));
+        assert!(!unverified(ServerUrls::amqp("amqps://u:p@mq.example")));
     }
 }

@@ -312,6 +312,11 @@ impl Checker<'_> {
                 return None;
             }
             (Some(text), None) => (text.clone(), self.layers.origin(key)),
+            // A URL where its file was to be named. It may have a password.
+            (None, Some(path)) if path.contains("://") => {
+                self.wrong(&file_key, format!("found a URL, expected the path of a file; {key} takes a URL"));
+                return None;
+            }
             (None, Some(path)) => match layers::read(Path::new(path)) {
                 Ok(text) => (text, Origin::File(path.into())),
                 Err(message) => {

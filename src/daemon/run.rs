@@ -24,7 +24,7 @@ use crate::access::Tokens;
 use crate::batch::settings::OrderDiffers;
 use crate::broker::BrokerSettings;
 use crate::clock::Zone;
-use crate::config::Config;
+use crate::config::{Config, ServerUrls};
 use crate::ledger::settings::{Order, Settings};
 use crate::logging::LogHandle;
 use crate::report::ReportError;
@@ -37,6 +37,7 @@ pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), D
     let (broker, tokens) = (config.broker_settings()?, config.tokens()?);
     let store = Store::new(&config.store_settings())?;
     let settings = Arc::new(config.ledger_settings());
+    tell_of_unverified_servers(&config);
     let stop = CancellationToken::new();
     let (hangups_in, hangups) = mpsc::unbounded_channel();
     let system = |what| move |error| DaemonError::System { what, error };
@@ -81,6 +82,20 @@ pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), D
         info!("stopped");
     }
     ended
+}
+
+/// Warns of what crosses a network where nobody must show who they are.
+fn tell_of_unverified_servers(config: &Config) {
+    let broker = config.broker.url().ok();
+    let servers = [
+        ("database.url", "sslmode=verify-full", Some(&config.database.url)),
+        ("broker.url", "amqps://", broker),
+    ];
+    for (key, remedy, urls) in servers {
+        if urls.is_some_and(ServerUrls::are_unverified_elsewhere) {
+            warn!("{key} leads to another machine, and no certificate is verified: {remedy} does that");
+        }
+    }
 }
 
 /// Keeps systemd's status line and its watchdog told.

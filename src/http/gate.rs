@@ -62,6 +62,14 @@ pub(super) async fn admit(State(site): State<Arc<Site>>, mut request: Request, n
     }
 }
 
+/// Lets everybody in whom no foreign page sends: what it leads to says nothing of the books, but names servers.
+pub(super) async fn admit_all(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    match is_meant_for_us(&site.access, request.method(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => told(&site, problem, request.headers()),
+    }
+}
+
 /// Checks that no foreign page makes a browser ask: neither by a form of its own, nor by a name of its own that it
 /// lets lead to this machine, where nobody is asked for a token.
 pub(super) fn is_meant_for_us(access: &Access, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {

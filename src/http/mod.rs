@@ -61,6 +61,7 @@ fn routes(site: Arc<Site>) -> Router {
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/openapi.json", get(move || async move { Json(document) }))
+        .route_layer(middleware::from_fn_with_state(site.clone(), gate::admit_all))
         .merge(dashboard::open_routes())
         .route("/login", get(dashboard::login).post(login::log_in))
         .route("/logout", post(login::log_out));

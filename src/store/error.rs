@@ -3,6 +3,8 @@
 use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 
+use crate::tls;
+
 /// What to do about an error of the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
@@ -110,6 +112,8 @@ fn remedy(error: &sqlx::Error) -> Remedy {
         None => match error {
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
+            // A file for TLS that can't be read, and may be about to be written.
+            | sqlx::Error::Configuration(_)
             | sqlx::Error::Protocol(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
@@ -123,7 +127,7 @@ fn remedy(error: &sqlx::Error) -> Remedy {
 fn describe_alone(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::PoolTimedOut => format!("PostgreSQL: {}", describe(error)),
-        sqlx::Error::Io(error) => format!("lost PostgreSQL: {error}"),
+        sqlx::Error::Io(error) if tls::cause(error).is_none() => format!("lost PostgreSQL: {error}"),
         other => describe(other),
     }
 }
@@ -136,9 +140,28 @@ fn describe(error: &sqlx::Error) -> String {
         }
         None => match error {
             sqlx::Error::PoolTimedOut => "no connection could be had in time".to_owned(),
-            sqlx::Error::Io(error) => error.to_string(),
+            sqlx::Error::Io(error) => match tls::cause(error) {
+                Some(cause) => describe_tls(cause),
+                None => error.to_string(),
+            },
+            sqlx::Error::Tls(error) => match error.downcast_ref() {
+                Some(cause) => describe_tls(cause),
+                None if error.is::<rustls::pki_types::pem::Error>() => UNUSABLE_FILES.to_owned(),
+                None => format!("TLS: {error}"),
+            },
+            // What is wrong with a file for TLS quotes the file, which may be a key.
+            sqlx::Error::Configuration(_) => UNUSABLE_FILES.to_owned(),
             other => other.to_string(),
         },
+    }
+}
+
+const UNUSABLE_FILES: &str = "a certificate or a key that the URL names can't be used";
+
+fn describe_tls(error: &rustls::Error) -> String {
+    match tls::certificate_flaw(error, "sslrootcert in the URL") {
+        Some(flaw) => format!("it shows a certificate that cannot be trusted: {flaw}"),
+        None => format!("TLS: {error}"),
     }
 }
 

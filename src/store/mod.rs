@@ -181,7 +181,7 @@ impl Store {
             },
             other => other,
         };
-        servers::unreachable(&options, error)
+        self.servers.unreachable(&options, error)
     }
 
     /// The schema that is the ledger.

@@ -88,6 +88,10 @@ pub enum Excess {
     Owner,
     /// It was granted to change or remove them, and only the trigger keeps them.
     Granted,
+    /// Everything: it owns the schema that they are in, and could remove them with it.
+    SchemaOwner,
+    /// Everything, in the end: it may make itself a member of whoever owns them, or run programs as the server.
+    Powerful,
 }
 
 impl fmt::Display for Excess {
@@ -96,6 +100,10 @@ impl fmt::Display for Excess {
             Excess::Superuser => "is a superuser",
             Excess::Owner => "owns the entries",
             Excess::Granted => "was granted to change or remove entries",
+            Excess::SchemaOwner => "owns the schema that the entries are in, and could remove them",
+            Excess::Powerful => {
+                "may give itself the owner's rights, by CREATEROLE or by the server's files or programs"
+            }
         })
     }
 }
@@ -103,12 +111,22 @@ impl fmt::Display for Excess {
 /// What the role of `connection` may do to entries beyond reading and adding them.
 pub(super) async fn excess(connection: &mut PgConnection) -> Result<Option<Excess>, StoreError> {
     let asked = "select rolsuper, pg_has_role(current_user, relowner, 'member'),
-                        has_table_privilege(entry.oid, 'update, delete, truncate')
-                            or has_any_column_privilege(entry.oid, 'update')
-                   from pg_roles, pg_class entry
+                        has_table_privilege(entry.oid, 'update, delete, truncate, trigger')
+                            or has_any_column_privilege(entry.oid, 'update'),
+                        pg_has_role(current_user, nspowner, 'member'),
+                        rolcreaterole and current_setting('server_version_num')::int < 160000
+                            or pg_has_role(current_user, 'pg_execute_server_program', 'member')
+                            or pg_has_role(current_user, 'pg_write_server_files', 'member')
+                   from pg_roles, pg_class entry join pg_namespace on pg_namespace.oid = relnamespace
                   where rolname = current_user and entry.oid = 'entry'::regclass";
     let row = sqlx::query(asked).fetch_one(connection).await?;
-    let found = [(0, Excess::Superuser), (1, Excess::Owner), (2, Excess::Granted)];
+    let found = [
+        (0, Excess::Superuser),
+        (1, Excess::Owner),
+        (2, Excess::Granted),
+        (3, Excess::SchemaOwner),
+        (4, Excess::Powerful),
+    ];
     for (column, excess) in found {
         if row.try_get(column)? {
             return Ok(Some(excess));
@@ -279,6 +297,7 @@ async fn grant(
     grants: &[(&str, &str)],
 ) -> Result<(), StoreError> {
     let mut transaction = connection.begin().await?;
+    execute(&mut transaction, format!("revoke create on schema {schema} from {role}")).await?;
     execute(&mut transaction, format!("grant usage on schema {schema} to {role}")).await?;
     for (table, privileges) in grants {
         execute(&mut transaction, format!("revoke all on {schema}.{table} from {role}")).await?;

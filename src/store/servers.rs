@@ -1,19 +1,27 @@
 //! The servers that may have the ledger. One at a time takes writes, and which one that is can change: a standby is
 //! promoted where the primary was lost.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, Row};
+use url::Url;
 
 use super::{CONNECT_TIMEOUT, StoreError, TRUSTED_FOR};
+use crate::tls;
+
+/// The parameters of a URL that name files, for TLS, as PostgreSQL's own clients have them.
+const POSTGRES_FILES: [&str; 3] = ["sslrootcert", "sslcert", "sslkey"];
 
 /// At least one server, in the order in which they are tried, and who is connected to the one that was found.
 #[derive(Debug)]
 pub(super) struct Servers {
     options: Vec<PgConnectOptions>,
+    /// The files for TLS that the URLs name, with the parameters that do.
+    files: Vec<(String, PathBuf)>,
     pools: Mutex<Vec<PgPool>>,
 }
 
@@ -28,7 +36,8 @@ impl Servers {
         if options.is_empty() {
             return Err(StoreError::Schema("no server of PostgreSQL is named".to_owned()));
         }
-        Ok(Self { options, pools: Mutex::default() })
+        let files = urls.iter().flat_map(|url| files(url.expose_secret())).collect();
+        Ok(Self { options, files, pools: Mutex::default() })
     }
 
     /// What all of them have in common, user and database, by the first.
@@ -88,11 +97,27 @@ impl Servers {
             match in_time(writable).await {
                 Ok(Some(connection)) => return Ok((options, connection)),
                 Ok(None) => refusals.push(format!("PostgreSQL at {} only reads", address(options))),
-                Err(error) if self.options.len() == 1 => return Err(unreachable(options, error)),
-                Err(error) => refusals.push(unreachable(options, error).to_string()),
+                Err(error) if self.options.len() == 1 => return Err(self.unreachable(options, error)),
+                Err(error) => refusals.push(self.unreachable(options, error).to_string()),
             }
         }
         Err(StoreError::NoneWritable(refusals))
+    }
+
+    /// No connection could be had by `options`. Where a file for TLS is at fault the client doesn't say which, and
+    /// quotes what is in it: that is told by its name alone.
+    pub(super) fn unreachable(&self, options: &PgConnectOptions, error: sqlx::Error) -> StoreError {
+        let may_be_of_a_file =
+            matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Configuration(_));
+        let flaw =
+            self.files.iter().filter(|_| may_be_of_a_file).find_map(|(parameter, path)| {
+                match parameter.as_str() {
+                    "sslkey" => tls::key(parameter, path).err(),
+                    _ => tls::certificates(parameter, path).err(),
+                }
+            });
+        let error = flaw.map_or(error, |flaw| std::io::Error::other(flaw).into());
+        StoreError::Unreachable { server: address(options), error }
     }
 }
 
@@ -116,9 +141,11 @@ async fn in_time<T>(connecting: impl Future<Output = Result<T, sqlx::Error>>) ->
     })
 }
 
-/// No connection could be had by `options`.
-pub(super) fn unreachable(options: &PgConnectOptions, error: sqlx::Error) -> StoreError {
-    StoreError::Unreachable { server: address(options), error }
+/// The files for TLS that a URL names.
+fn files(url: &str) -> Vec<(String, PathBuf)> {
+    let Ok(url) = Url::parse(url) else { return Vec::new() };
+    let of_tls = url.query_pairs().filter(|(name, _)| POSTGRES_FILES.contains(&&**name));
+    of_tls.map(|(name, path)| (name.into_owned(), PathBuf::from(path.into_owned()))).collect()
 }
 
 fn address(options: &PgConnectOptions) -> String {

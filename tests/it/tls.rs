@@ -183,7 +183,7 @@ fn the_daemon_works_by_certificates_alone_and_goes_on_once_expired_ones_are_rene
     let of_stranger = stranger.client(USER);
     let cases = [
         ("localhost", &secured.authority, client, ["valid for name", "another server's"]),
-        (HOST, &stranger, client, ["UnknownIssuer", "none of the authorities that are trusted"]),
+        (HOST, &stranger, client, ["trusted (sslrootcert", "trusted (cacertfile"]),
         (HOST, &secured.authority, None, ["requires a valid client certificate", "certfile"]),
         (HOST, &secured.authority, Some(&of_stranger), ["UnknownCA", "certfile"]),
     ];
@@ -191,6 +191,26 @@ fn the_daemon_works_by_certificates_alone_and_goes_on_once_expired_ones_are_rene
         let said = refusals(&secured, &world, host, authority, client);
         for (said, expected) in said.iter().zip(expected) {
             assert!(said.contains(expected), "{host}: {said}");
+        }
+    }
+    a_file_that_cannot_be_used_is_named_and_nothing_in_it_is(&secured, &world);
+}
+
+fn a_file_that_cannot_be_used_is_named_and_nothing_in_it_is(secured: &Secured, world: &World) {
+    let key = fs::read_to_string(&secured.client.key).unwrap();
+    let file = secured.files.path().join("flattened.key");
+    // As many a keeper of secrets hands it over.
+    fs::write(&file, key.replace('\n', " ")).unwrap();
+    let missing = secured.files.path().join("missing.key");
+    let secret = key.lines().nth(1).unwrap();
+    let as_numbers = secret.bytes().take(8).map(|byte| byte.to_string()).collect::<Vec<_>>().join(", ");
+    for (file, why) in [(file, "it isn't PEM"), (missing, "No such file")] {
+        let client = Identity { certificate: secured.client.certificate.clone(), key: file.clone() };
+        for said in refusals(secured, world, HOST, &secured.authority, Some(&client)) {
+            let expected = format!("key {} can't be read: {why}", file.display());
+            let expected = [format!("ssl{expected}"), expected.replacen("key", "keyfile", 1)];
+            assert!(expected.iter().any(|expected| said.contains(expected)), "{said}");
+            assert!(!said.contains(secret) && !said.contains(&as_numbers), "{said}");
         }
     }
 }

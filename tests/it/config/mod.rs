@@ -346,6 +346,18 @@ fn a_secret_file_that_cannot_be_read_is_told_with_its_key_and_path() {
 }
 
 #[test]
+fn a_url_in_place_of_the_path_of_its_file_is_not_echoed() {
+    for key in ["database.url", "database.owner_url", "database.reader_url", "broker.url"] {
+        let (_directory, path) = file("");
+        let variable = format!("CREDITD__{}_FILE", key.to_uppercase().replace('.', "__"));
+        let variables = [(variable, "postgres://u:s3cret@h/db".to_owned())];
+        let said = Config::load_from(Some(&path), variables.into_iter()).unwrap_err().to_string();
+        assert!(said.contains("found a URL") && said.contains(key), "{said}");
+        assert!(!said.contains("s3cret"), "{said}");
+    }
+}
+
+#[test]
 fn a_bad_url_in_a_secret_file_is_told_with_that_file_and_not_echoed() {
     let (directory, path) = file("");
     let secret = directory.path().join("broker-url");

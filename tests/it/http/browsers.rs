@@ -43,6 +43,8 @@ fn a_cookie_stands_for_the_token_until_either_is_over() {
     assert_eq!(attributes, ["HttpOnly", "Max-Age=43200", "Path=/", "SameSite=Strict"]);
     let by_proxy = log_in(&http, &format!("token=%20{all}%0D%0A"), &[("x-forwarded-proto", "https")]);
     assert!(cookie(&by_proxy).1.contains(&"Secure".to_owned()), "behind TLS it never goes without");
+    let document = include_str!("../../../docs/operating.md");
+    assert!(document.contains("proxy_set_header X-Forwarded-Proto $scheme;"), "the proxy there says so");
     assert!(!session.contains(&all), "the token itself stays here");
     assert_eq!(status(&http, &session), 200);
     assert_eq!(status(&http, &format!("theme=dark; {session}; x=y")), 200);

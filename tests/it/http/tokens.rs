@@ -149,7 +149,14 @@ fn without_tokens_only_names_of_this_machine_lead_to_a_port_on_it() {
         "localhost.evil.example",
         "x@localhost",
     ] {
-        for (method, path) in [("GET", ALL), ("POST", "/v1/accounts/studio/quote"), ("POST", "/login")] {
+        for (method, path) in [
+            ("GET", ALL),
+            ("POST", "/v1/accounts/studio/quote"),
+            ("POST", "/login"),
+            ("GET", "/readyz"),
+            ("GET", "/livez"),
+            ("GET", "/openapi.json"),
+        ] {
             let answer = http.ask(method, path, &[("host", foreign)], None);
             assert!(answer.problem(421).contains("localhost"), "{foreign} {path}");
         }

@@ -157,3 +157,37 @@ fn a_daemon_that_may_change_entries_says_so_at_its_start_and_a_strict_check_refu
     let (code, said) = world.failure(&["check-config", "--strict"]);
     assert!(code == 2 && said.contains("was granted to change or remove entries"), "{code}: {said}");
 }
+
+#[test]
+fn a_daemon_that_could_give_itself_the_right_to_change_entries_is_refused_by_a_strict_check_too() {
+    let mut world = World::new();
+    let user = format!("daemon_{}", fastrand::u32(..));
+    let address = world.database_url.rsplit_once('@').unwrap().1;
+    world.set("CREDITD__DATABASE__URL", &format!("postgres://{user}:secret@{address}"));
+    world.text(&["migrate"]);
+    world.text(&["check-config", "--strict"]);
+    for (given, taken, why) in [
+        (
+            format!("grant pg_write_server_files to {user}"),
+            format!("revoke pg_write_server_files from {user}"),
+            "may give itself the owner's rights",
+        ),
+        (
+            format!("alter role {user} createrole"),
+            format!("alter role {user} nocreaterole"),
+            "may give itself the owner's rights",
+        ),
+        (
+            format!("alter schema creditd owner to {user}"),
+            "alter schema creditd owner to creditd_owner".to_owned(),
+            "owns the schema",
+        ),
+    ] {
+        world.as_superuser(&given);
+        let (code, said) = world.failure(&["check-config", "--strict"]);
+        assert!(code == 2 && said.contains(why), "{given}: {code}: {said}");
+        world.as_superuser(&taken);
+    }
+    world.text(&["migrate"]);
+    world.text(&["check-config", "--strict"]);
+}
