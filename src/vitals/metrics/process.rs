@@ -55,7 +55,8 @@ impl ProcessMetrics {
             silence: registrar.gauges(
                 "creditd_loop_silent_seconds",
                 &["loop"],
-                "For how long a loop has given no sign of life. It is stuck after 60 seconds.",
+                "For how long a loop has given no sign of life. It is stuck after `database.lock_timeout_s` and three \
+                 times `statement_timeout_s`, 100 s by default, 60 s at least.",
             ),
             resident: registrar.gauge("process_resident_memory_bytes", "Memory of the process that is in RAM."),
             open_files: registrar.gauge("process_open_fds", "Files and sockets that the process has open."),
