@@ -16,6 +16,9 @@ use super::ground::Field;
 /// How often a daemon is asked whether it is ready.
 const ASK_EVERY: Duration = Duration::from_millis(2);
 
+/// A daemon that takes longer than this to be ready won't be.
+const READY_MAX: Duration = Duration::from_mins(2);
+
 /// A running daemon. It is killed when this is dropped.
 pub(super) struct Daemon {
     child: Child,
@@ -44,6 +47,10 @@ impl Daemon {
         let mut daemon = Self { child, ready_in: Duration::ZERO };
         while !is_ready(field.http_listen).await {
             daemon.must_run()?;
+            if began.elapsed() > READY_MAX {
+                let what = format!("it was not ready within {} s", READY_MAX.as_secs());
+                return Err(BenchError::Daemon(io::Error::other(what)));
+            }
             tokio::time::sleep(ASK_EVERY).await;
         }
         daemon.ready_in = began.elapsed();
@@ -87,7 +94,7 @@ impl Daemon {
 async fn is_ready(address: SocketAddr) -> bool {
     let ask = async {
         let mut connection = TcpStream::connect(address).await?;
-        connection.write_all(b"GET /readyz HTTP/1.1\r\nHost: creditd\r\nConnection: close\r\n\r\n").await?;
+        connection.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
         let mut answer = Vec::new();
         connection.read_to_end(&mut answer).await?;
         io::Result::Ok(answer)
