@@ -106,7 +106,7 @@ pub(super) struct Intake {
 
 impl Intake {
     /// Receives until told to stop, connecting anew for ever.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self) {
         let mut backoff = Backoff::new();
         while !self.stop.is_cancelled() {
             let ended = tokio::select! {
@@ -114,6 +114,8 @@ impl Intake {
                 () = self.stop.cancelled() => return,
             };
             let Some(error) = ended else { return };
+            // A node that lets one in and can't serve is not tried for ever while others could.
+            self.broker.urls.rotate_left(1);
             self.health.without_server(Part::Intake, error.is_permanent(), &error);
             self.metrics.messages.reconnecting(Server::Rabbitmq, Part::Intake);
             let delay = backoff.next_delay();

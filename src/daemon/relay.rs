@@ -73,7 +73,7 @@ impl From<StoreError> for Ended {
 
 impl Relay {
     /// Publishes until told to stop. An error is one of the ledger itself, that trying again won't change.
-    pub(super) async fn run(self, mut tail: LogTail) -> Result<(), StoreError> {
+    pub(super) async fn run(mut self, mut tail: LogTail) -> Result<(), StoreError> {
         let mut backoff = Backoff::new();
         // A stopping daemon publishes what is left, but waits for no server.
         while !self.stop.is_cancelled() {
@@ -85,6 +85,8 @@ impl Relay {
             let ended = match publisher {
                 Ok(publisher) => self.with_connection(publisher, &mut tail, &mut backoff).await,
                 Err(error) => {
+                    // Another node may be able to serve.
+                    self.broker.urls.rotate_left(1);
                     self.health.without_server(Part::Relay, error.is_permanent(), &error);
                     self.try_again(Server::Rabbitmq, backoff.next_delay()).await;
                     continue;
@@ -98,6 +100,7 @@ impl Relay {
                     self.try_again(Server::Rabbitmq, backoff.next_delay()).await;
                 }
                 Ended::Publishing(error) => {
+                    self.broker.urls.rotate_left(1);
                     self.health.waiting(Part::Relay, &error);
                     self.try_again(Server::Rabbitmq, backoff.next_delay()).await;
                 }
@@ -137,6 +140,8 @@ impl Relay {
             Ok(None) => return Ended::Drained,
             Err(error) => return Ended::Store(error),
         };
+        // It may be another server's lease by now, whose log goes on otherwise.
+        tail.clear();
         debug!(epoch = lease.epoch, published = lease.published.0, "publishing from here");
         self.metrics.events.lease(true);
         let source = match self.store.event_source().await {

@@ -84,6 +84,12 @@ impl LogTail {
         self.lines.drain(..count).map(LogLine::from).collect()
     }
 
+    /// Forgets what was handed over: it is read from the store, if it is there.
+    pub(super) fn clear(&mut self) {
+        while self.batches.try_recv().is_ok() {}
+        self.lines.clear();
+    }
+
     /// Whether lines are here, but not all that come before them.
     pub(super) fn has_gap(&self) -> bool {
         !self.lines.is_empty()
@@ -137,6 +143,17 @@ mod tests {
         assert!(tail.lines.len() < 7 + 3, "{}", tail.lines.len());
         assert_eq!(taken(&mut tail, 11, 7), [12, 13, 14, 15, 16, 17, 18]);
         assert_eq!(taken(&mut tail, 18, 7), [19, 20, 21, 22, 23, 24, 25]);
+    }
+
+    #[test]
+    fn what_was_forgotten_is_not_taken_whether_it_was_taken_over_or_not() {
+        let (writer, mut tail) = tail();
+        writer.wrote(lines(1..=3));
+        assert_eq!(taken(&mut tail, 0, 1), [1]);
+        writer.wrote(lines(4..=6));
+        tail.clear();
+        assert!(taken(&mut tail, 1, 9).is_empty() && taken(&mut tail, 3, 9).is_empty());
+        assert!(!tail.has_gap());
     }
 
     #[tokio::test]

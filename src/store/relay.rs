@@ -71,8 +71,8 @@ impl Store {
         Ok(renewed.execute(&self.pool).await?.rows_affected() == 1)
     }
 
-    /// Moves the cursor and lengthens the lease. Says whether it was still this epoch's; if not, nothing is
-    /// moved.
+    /// Moves the cursor and lengthens the lease. Says whether it was still this epoch's, and the log is as long; if not,
+    /// nothing is moved. It is shorter where a standby was promoted that had not heard of the last of it.
     pub async fn advance(
         &self,
         epoch: i64,
@@ -82,7 +82,8 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let moved = sqlx::query!(
             "update relay set published = $2, unroutable = unroutable + $3, lease_until = now() + $4
-              where epoch = $1 and owner is not null and published <= $2",
+              where epoch = $1 and owner is not null and published <= $2
+                and $2 <= (select log_last from ledger)",
             epoch,
             published.0,
             unroutable,
