@@ -159,9 +159,9 @@ pub(super) mod tests {
         assert_eq!(alerts[0].key(), "creditd/creditd/1043");
         assert_eq!((alerts[0].account(), alerts[0].sequence()), ("studio.north", 3));
         assert_eq!(alerts[0].era(), 1);
-        let restored = EXAMPLES[0].replace("\"creditd/creditd\"", "\"creditd/creditd/2\"");
+        let restored = EXAMPLES[0].replace("\"creditd/creditd\"", "\"creditd/creditd/60134400\"");
         let restored = Alert::read(restored.as_bytes()).unwrap();
-        assert_eq!(restored.era(), 2);
+        assert_eq!(restored.era(), 60_134_400);
         assert_eq!(alerts[1].account(), "pool:group");
         assert_eq!(alerts[2].event.data.severity, None);
         assert_eq!(alerts[3].event.data.rules[0].subjects, Some(2));

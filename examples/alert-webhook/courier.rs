@@ -111,8 +111,9 @@ impl Courier {
                 return Ok(());
             }
             // Its numbers go on from the backup's, and an alert tells all that is raised.
-            Some((Ordering::Greater, _)) => {
-                info!(account, era, sequence, "the ledger was restored, and its numbers begin anew");
+            Some((Ordering::Greater, old)) => {
+                let dropped = old.held_back();
+                info!(account, era, sequence, dropped, "the ledger was restored, and its numbers begin anew");
                 Stream::new(Begin::Seen, era, sequence)
             }
         };

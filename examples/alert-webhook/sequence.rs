@@ -62,6 +62,11 @@ impl Stream {
         era.cmp(&self.era)
     }
 
+    /// How many came early and were not applied.
+    pub(crate) fn held_back(&self) -> usize {
+        self.held.len()
+    }
+
     pub(crate) fn verdict(&self, sequence: i64) -> Verdict {
         if sequence <= self.last {
             return Verdict::Duplicate;

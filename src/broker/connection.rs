@@ -1,6 +1,6 @@
 //! One connection with one channel, opened and closed within time limits.
 
-use std::{fmt, time::Duration};
+use std::{fmt, slice, time::Duration};
 
 use lapin::{
     AsyncTcpStream, Channel, Connection, ConnectionProperties, ConnectionStatus, runtime,
@@ -9,7 +9,7 @@ use lapin::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
-use tracing::debug;
+use tracing::{debug, info};
 use url::Url;
 
 use super::{BrokerError, tls::TlsFiles};
@@ -62,11 +62,28 @@ impl Session {
         let mut failures = Vec::new();
         for url in urls {
             match Self::open_to(Address::parse(url, frame_max)?, role).await {
-                Ok(session) => return Ok(session),
+                Ok(session) => {
+                    for failure in failures {
+                        info!("passed over: {failure}");
+                    }
+                    return Ok(session);
+                }
                 Err(error) => failures.push(error),
             }
         }
         Err(BrokerError::none_of(failures))
+    }
+
+    /// Why each of the brokers at `urls` that can't be connected to can't be, in their order.
+    pub(super) async fn unreachable_ones(urls: &[SecretString]) -> Vec<BrokerError> {
+        let mut failures = Vec::new();
+        for url in urls {
+            match Self::open(slice::from_ref(url), "check").await {
+                Ok(session) => session.close().await,
+                Err(failure) => failures.push(failure),
+            }
+        }
+        failures
     }
 
     async fn open_to(address: Address, role: &str) -> Result<Self, BrokerError> {

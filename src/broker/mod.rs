@@ -17,6 +17,8 @@ mod topology;
 
 use secrecy::SecretString;
 
+use self::connection::Session;
+
 pub use self::{
     connection::Health,
     consumer::{Acknowledger, Consumer, Deliveries, Delivery, DeliveryTag, QueueWatch},
@@ -40,6 +42,13 @@ pub struct BrokerSettings {
     pub topology: Topology,
     /// How many deliveries may wait unacknowledged; three maximal batches keep all that works on them busy.
     pub prefetch: u16,
+}
+
+impl BrokerSettings {
+    /// Why each of the brokers that can't be connected to can't be, in their order.
+    pub async fn unreachable_brokers(&self) -> Vec<BrokerError> {
+        Session::unreachable_ones(&self.urls).await
+    }
 }
 
 /// Who makes the exchanges, the queue and its binding.

@@ -13,11 +13,12 @@ use crate::store::schema;
 /// The exit code of a configuration that can't be used.
 const WRONG_CONFIGURATION: u8 = 2;
 
-/// Checks the settings as the daemon would read them, and, if it is to be strict, as whom it would work. Without that no
-/// server is asked. Exits with 2 if they can't be used.
+/// Checks the settings as the daemon would read them, and, if it is to be strict, whether each server that they name lets
+/// it in, as whom it would work, and who may read its secrets. Without that no server is asked. Exits with 2 if they
+/// can't be used.
 pub(super) fn run(file: Option<&Path>, strict: bool, json: bool) -> ExitCode {
     let checked = match load(file) {
-        Ok(config) if strict => match asynchronously(least_privileged(&config)) {
+        Ok(config) if strict => match asynchronously(as_deployed(&config)) {
             Ok(()) => Ok(config),
             Err(CommandError::Config(error)) => Err(error),
             Err(error) => return tell(&error),
@@ -41,15 +42,25 @@ pub(super) fn run(file: Option<&Path>, strict: bool, json: bool) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Whether the daemon's user may do no more than the daemon does.
-async fn least_privileged(config: &Config) -> Result<(), CommandError> {
+/// What only the machine and the servers can tell: whether every server that is named could be used, or stand in
+/// for another one, and whether more can be done than the daemon does, by its user or by others.
+async fn as_deployed(config: &Config) -> Result<(), CommandError> {
     let store = open_store_by(config).await?;
-    let Some(excess) = store.excess().await? else { return Ok(()) };
-    let key = "database.url";
-    let setting = config.in_force().iter().find(|setting| setting.key == key);
-    let message = format!("user {} {excess}: {}", store.role(), schema::EXCESS_REMEDY);
-    let origin = setting.map(|setting| setting.origin.clone());
-    Err(ConfigError::from(Mistake { key: key.to_owned(), origin, message }).into())
+    let mistake =
+        |key: &str, message: String| Mistake { key: key.to_owned(), origin: config.origin(key), message };
+    let mut mistakes = Vec::new();
+    if let Some(excess) = store.excess().await? {
+        let message = format!("user {} {excess}: {}", store.role(), schema::EXCESS_REMEDY);
+        mistakes.push(mistake("database.url", message));
+    }
+    for unreachable in store.unreachable_servers().await {
+        mistakes.push(mistake("database.url", unreachable.to_string()));
+    }
+    for unreachable in config.broker_settings()?.unreachable_brokers().await {
+        mistakes.push(mistake("broker.url", unreachable.to_string()));
+    }
+    mistakes.extend(config.exposed_secrets());
+    if mistakes.is_empty() { Ok(()) } else { Err(ConfigError { mistakes }.into()) }
 }
 
 /// The settings, if the daemon could start with them: it needs a broker, and tokens for those whom it serves;

@@ -78,7 +78,8 @@ enum Command {
     },
     /// Check the settings, and show what is in force and where it came from.
     CheckConfig {
-        /// Ask PostgreSQL too, and refuse a user of the daemon's that may do more than read and add entries.
+        /// Ask every server too whether it lets the daemon in, and refuse a user of PostgreSQL that may do more than
+        /// read and add entries, and secrets that everybody on this machine may read.
         #[arg(long)]
         strict: bool,
     },

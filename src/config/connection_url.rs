@@ -1,9 +1,10 @@
 //! URLs of servers: checked without a connection, and never shown with their password.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -21,6 +22,10 @@ pub struct ConnectionUrl {
     verifies: bool,
     /// Whether it leads to this machine alone.
     is_here: bool,
+    /// Whether a password is in it.
+    has_password: bool,
+    /// The private keys that creditd shows who it is by.
+    key_files: Vec<PathBuf>,
 }
 
 /// One service by several servers, of which one is used at a time: at least one URL, in the order in which they are
@@ -46,6 +51,8 @@ const AMQP_NUMBERS: [(&str, u32); 4] = [
 ];
 /// Those that name files, for TLS, as RabbitMQ's own clients have them.
 const AMQP_FILES: [&str; 3] = ["cacertfile", "certfile", "keyfile"];
+/// Which of PostgreSQL's and of RabbitMQ's name a private key.
+const KEY_FILES: [&str; 2] = ["sslkey", "keyfile"];
 /// How creditd says who it is: with a password, or by its certificate.
 const AMQP_MECHANISMS: [&str; 2] = ["plain", "external"];
 
@@ -93,6 +100,17 @@ impl ServerUrls {
     /// Whether they lead over a network on which nobody must show who they are.
     pub fn are_unverified_elsewhere(&self) -> bool {
         self.0.iter().any(|url| !url.verifies && !url.is_here)
+    }
+
+    /// Whether a password is in any of them.
+    pub fn have_a_password(&self) -> bool {
+        self.0.iter().any(|url| url.has_password)
+    }
+
+    /// The private keys by which creditd shows who it is, each once.
+    pub fn key_files(&self) -> Vec<PathBuf> {
+        let files: BTreeSet<_> = self.0.iter().flat_map(|url| url.key_files.iter().cloned()).collect();
+        files.into_iter().collect()
     }
 
     /// The whole URLs, passwords included: for the client that connects, and for nothing else.
@@ -164,10 +182,14 @@ impl ConnectionUrl {
         let whole = SecretString::from(text);
         let serves = (url.username().to_owned(), url.path().trim_start_matches('/').to_owned());
         let (verifies, is_here) = (verifies(&url), is_here(&url));
-        if url.password().is_some() {
+        let is_key = |name: &str| KEY_FILES.contains(&name);
+        let key_files = url.query_pairs().filter(|(name, _)| is_key(name));
+        let key_files = key_files.map(|(_, path)| PathBuf::from(path.into_owned())).collect();
+        let has_password = url.password().is_some();
+        if has_password {
             url.set_password(Some("***")).expect("a URL that was parsed with a host can have a password");
         }
-        Self { whole, shown: url.into(), serves, verifies, is_here }
+        Self { whole, shown: url.into(), serves, verifies, is_here, has_password, key_files }
     }
 
     /// The whole URL, password included: for the client that connects, and for nothing else.

@@ -4,6 +4,7 @@
 //! file given with `--config`, environment variables. What each key means is said in that file.
 
 mod connection_url;
+mod exposed;
 mod layers;
 mod mistake;
 mod read;
@@ -22,6 +23,7 @@ use crate::ledger::settings::{Order, Settings, StatusRule};
 use crate::logging::LogConfig;
 
 pub use connection_url::{ConnectionUrl, ServerUrls, UrlError};
+pub use exposed::closed_to_others;
 pub use mistake::{ConfigError, Mistake, Origin};
 
 /// All settings, valid by themselves: what only a server can tell is not known yet.
@@ -197,9 +199,7 @@ impl Config {
     /// loopback has no tokens.
     pub fn tokens(&self) -> Result<Option<Tokens>, ConfigError> {
         let mistake = |key: &str, message: String| -> ConfigError {
-            let setting = self.in_force.iter().find(|setting| setting.key == key);
-            let origin = setting.map(|setting| setting.origin.clone());
-            Mistake { key: key.to_owned(), origin, message }.into()
+            Mistake { key: key.to_owned(), origin: self.origin(key), message }.into()
         };
         let Some(listen) = self.http.listen else { return Ok(None) };
         let is_loopback = listen.ip().is_loopback();
@@ -225,6 +225,12 @@ impl Config {
     /// All settings that have a value, sorted by key, with passwords left out.
     pub fn in_force(&self) -> &[Setting] {
         &self.in_force
+    }
+
+    /// Where the value at `key` came from; `None` where it has none.
+    pub fn origin(&self, key: &str) -> Option<Origin> {
+        let setting = self.in_force.iter().find(|setting| setting.key == key);
+        setting.map(|setting| setting.origin.clone())
     }
 
     /// The settings that decide what messages do.

@@ -66,7 +66,7 @@ fn snapshot() -> Vec<(&'static str, OutboundEvent)> {
         through: entry.number,
         at: entry.at,
     };
-    vec![("credits.snapshot.v1", of_standing(&ledger_source("creditd", 2), &standing))]
+    vec![("credits.snapshot.v1", of_standing(&ledger_source("creditd", 60_134_400), &standing))]
 }
 
 fn rendered(notice: &Notice) -> OutboundEvent {

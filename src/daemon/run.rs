@@ -24,7 +24,7 @@ use crate::access::Tokens;
 use crate::batch::settings::OrderDiffers;
 use crate::broker::BrokerSettings;
 use crate::clock::Zone;
-use crate::config::{Config, ServerUrls};
+use crate::config::{Config, Mistake, ServerUrls};
 use crate::ledger::settings::{Order, Settings};
 use crate::logging::LogHandle;
 use crate::report::ReportError;
@@ -38,6 +38,7 @@ pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), D
     let store = Store::new(&config.store_settings())?;
     let settings = Arc::new(config.ledger_settings());
     tell_of_unverified_servers(&config);
+    tell_of_exposed_secrets(&config);
     let stop = CancellationToken::new();
     let (hangups_in, hangups) = mpsc::unbounded_channel();
     let system = |what| move |error| DaemonError::System { what, error };
@@ -95,6 +96,13 @@ fn tell_of_unverified_servers(config: &Config) {
         if urls.is_some_and(ServerUrls::are_unverified_elsewhere) {
             warn!("{key} leads to another machine, and no certificate is verified: {remedy} does that");
         }
+    }
+}
+
+/// Warns of secrets that are none on this machine.
+fn tell_of_exposed_secrets(config: &Config) {
+    for Mistake { key, message, .. } in config.exposed_secrets() {
+        warn!("{key} has a secret that is none: {message}");
     }
 }
 

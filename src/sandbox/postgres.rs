@@ -10,7 +10,8 @@ use rustix::process::Signal;
 use super::SandboxError;
 use super::endpoints::{DATABASE, OWNER, Plan, SUPERUSER};
 use super::patience::Patience;
-use super::process::{Account, Home, Server, closed_to_others, remove_shared_memory};
+use super::process::{Account, Home, Server, remove_shared_memory};
+use crate::config::closed_to_others;
 
 /// The name of the server's directory and processes.
 pub(super) const NAME: &str = "postgres";

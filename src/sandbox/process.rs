@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -274,13 +274,6 @@ fn segment_is_unused(key: &str, id: &str) -> bool {
             };
         key_matches && fields.get(ID) == Some(&id) && fields.get(ATTACHED) == Some(&"0")
     })
-}
-
-/// Whether another user can go through all the directories above `path`, and if not, which one is closed.
-pub(super) fn closed_to_others(path: &Path) -> Option<PathBuf> {
-    const MAY_ENTER: u32 = 0o001;
-    let is_closed = |above: &&Path| fs::metadata(above).is_ok_and(|found| found.mode() & MAY_ENTER == 0);
-    path.ancestors().find(is_closed).map(Path::to_owned)
 }
 
 fn last_lines(path: &Path) -> String {

@@ -20,9 +20,8 @@ pub struct Comparison {
 impl Store {
     /// The books as of now.
     pub async fn comparison(&self) -> Result<Comparison, StoreError> {
-        let mut snapshot = self.snapshot().await?;
-        // A long list takes longer to read than a session may be idle in between.
-        sqlx::query("set local idle_in_transaction_session_timeout = 0").execute(&mut *snapshot).await?;
+        // A long list may take long to be read from its file.
+        let mut snapshot = self.unhurried_snapshot().await?;
         let last_at = sqlx::query_scalar!("select last_at from ledger").fetch_one(&mut *snapshot).await?;
         Ok(Comparison { snapshot, last_at: Timestamp::cut(last_at) })
     }

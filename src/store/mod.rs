@@ -137,6 +137,12 @@ impl Store {
         self.servers.find().await
     }
 
+    /// Why each of the servers that give no connection gives none, in their order. One that only reads is fine: it may
+    /// have to stand in.
+    pub async fn unreachable_servers(&self) -> Vec<StoreError> {
+        self.servers.unreachable_ones().await
+    }
+
     /// Whether a commit of this role waits for a synchronous standby, as it does for as long as none answers.
     pub async fn waits_for_standby(&self) -> Result<bool, StoreError> {
         let waits = sqlx::query_scalar!(

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, Row};
+use tracing::info;
 use url::Url;
 
 use super::{CONNECT_TIMEOUT, StoreError, TRUSTED_FOR};
@@ -81,6 +82,18 @@ impl Servers {
         Ok(())
     }
 
+    /// Why each of the servers that give no connection gives none. Whether they take writes is not asked.
+    pub(super) async fn unreachable_ones(&self) -> Vec<StoreError> {
+        let mut refusals = Vec::new();
+        for options in &self.options {
+            match connect(options).await {
+                Ok(connection) => drop(connection.close().await),
+                Err(error) => refusals.push(self.unreachable(options, error)),
+            }
+        }
+        refusals
+    }
+
     /// A connection of its own to the first server that takes writes; where there is but one, to that one.
     pub(super) async fn connect(&self) -> Result<(&PgConnectOptions, PgConnection), StoreError> {
         let mut refusals = Vec::new();
@@ -95,7 +108,12 @@ impl Servers {
                 Ok(None)
             };
             match in_time(writable).await {
-                Ok(Some(connection)) => return Ok((options, connection)),
+                Ok(Some(connection)) => {
+                    for refusal in refusals {
+                        info!("passed over: {refusal}");
+                    }
+                    return Ok((options, connection));
+                }
                 Ok(None) => refusals.push(format!("PostgreSQL at {} only reads", address(options))),
                 Err(error) if self.options.len() == 1 => return Err(self.unreachable(options, error)),
                 Err(error) => refusals.push(self.unreachable(options, error).to_string()),
@@ -121,10 +139,12 @@ impl Servers {
     }
 }
 
-/// Whether the server takes writes: it is no standby, and isn't set to read only.
+/// Whether the server takes writes: it is no standby, and isn't set to read only. That a role of it is says nothing
+/// about the server.
 async fn is_writable(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    let asked =
-        "select not pg_is_in_recovery() and not current_setting('default_transaction_read_only')::boolean";
+    let asked = "select not pg_is_in_recovery() and not exists (
+        select from pg_settings where name = 'default_transaction_read_only' and setting = 'on'
+                                  and source in ('configuration file', 'command line', 'environment variable'))";
     sqlx::query(asked).fetch_one(connection).await?.try_get(0)
 }
 

@@ -26,15 +26,12 @@ pub struct Snapshot {
 impl Store {
     /// The ledger as it stands now.
     pub async fn look(&self) -> Result<Snapshot, StoreError> {
-        let mut transaction = self.snapshot().await?;
-        let row = sqlx::query_as!(
-            LedgerRecord,
-            "select version, log_last, ticket_last, price_list_last, settings, settings_number, last_at
-               from ledger"
-        )
-        .fetch_one(&mut *transaction)
-        .await?;
-        Ok(Snapshot { transaction, ledger: row.try_into()? })
+        Snapshot::of(self.snapshot().await?).await
+    }
+
+    /// The same, for those who do something else between two questions for longer than a session may be idle.
+    pub async fn look_unhurried(&self) -> Result<Snapshot, StoreError> {
+        Snapshot::of(self.unhurried_snapshot().await?).await
     }
 
     /// What every transaction that writes the books raises.
@@ -45,6 +42,17 @@ impl Store {
 }
 
 impl Snapshot {
+    async fn of(mut transaction: Transaction<'static, Postgres>) -> Result<Self, StoreError> {
+        let row = sqlx::query_as!(
+            LedgerRecord,
+            "select version, log_last, ticket_last, price_list_last, settings, settings_number, last_at
+               from ledger"
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        Ok(Self { transaction, ledger: row.try_into()? })
+    }
+
     /// As [`Batch::decide`]; nothing comes of it.
     pub async fn decide(
         &mut self,

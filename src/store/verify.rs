@@ -66,6 +66,13 @@ impl Store {
         Ok(snapshot)
     }
 
+    /// The same, for those who do something else between two queries for longer than a session may be idle.
+    pub(super) async fn unhurried_snapshot(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        let mut snapshot = self.snapshot().await?;
+        sqlx::query("set local idle_in_transaction_session_timeout = 0").execute(&mut *snapshot).await?;
+        Ok(snapshot)
+    }
+
     /// Checks the whole ledger.
     pub async fn verify(&self, progress: Progress<'_>) -> Result<Verification, StoreError> {
         let mut snapshot = self.snapshot().await?;

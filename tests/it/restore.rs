@@ -4,10 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::thread;
 
 use creditd::sandbox::{Sandbox, SandboxOptions};
 use serde_json::{Value, json};
 
+use crate::proxy::{Network, Proxy, Towards};
 use crate::support::{Copied, Message, World, base_backup, creditd, open_directory, wait_until};
 
 const LOG_LAST: &str = "select log_last from creditd.ledger";
@@ -162,4 +164,34 @@ fn a_ledger_restored_to_a_point_in_time_gives_no_number_twice_under_one_source()
     world.as_superuser("update creditd.ledger set era = 1");
     world.text(&["migrate", "--restored"]);
     assert!(world.number("select era::bigint from creditd.ledger") > first_era, "an era of its own again");
+}
+
+#[test]
+fn snapshots_go_out_though_the_broker_takes_its_time() {
+    let mut world = World::new();
+    let daemon = world.daemon();
+    world.publish(&[account(1, "studio", 10)]);
+    world.wait_for_messages(&["a1"]);
+    assert!(daemon.stop().success());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let url: url::Url = world.broker_url.parse().unwrap();
+    let broker = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap());
+    let proxy = runtime.block_on(Proxy::start(&broker, None));
+    world.set("CREDITD__BROKER__URL", &world.broker_url.replace(&broker, &proxy.address.to_string()));
+    // It is the limit for a session that is idle, too.
+    world.set("CREDITD__DATABASE__STATEMENT_TIMEOUT_S", "1");
+    world.listen();
+
+    proxy.set(Network::Frozen(Towards::Client));
+    let sent = thread::scope(|scope| {
+        let sending = scope.spawn(|| world.json(&["events", "snapshot"]));
+        wait_until("the ledger's reader is idle for longer than it may be", || {
+            let idle = "select to_jsonb(count(*)) from pg_stat_activity where datname = current_database()
+                         and state = 'idle in transaction' and state_change < now() - interval '2 seconds'";
+            sending.is_finished() || world.report(idle) == 1
+        });
+        proxy.set(Network::Up);
+        sending.join().unwrap()
+    });
+    assert_eq!((&sent["sent"], &sent["accounts"]), (&json!(1), &json!(1)));
 }

@@ -42,7 +42,8 @@ pub(super) async fn run(
     let config = Config::load(config)?;
     let store = open_store_by(&config).await?;
     let source = store.event_source().await?;
-    let mut ledger = store.look().await?;
+    // The broker may take its time with what is sent.
+    let mut ledger = store.look_unhurried().await?;
     let (through, only) = (ledger.log_last(), arguments.account.as_deref());
     let accounts = ledger.count_standings(only).await?;
     if accounts == 0

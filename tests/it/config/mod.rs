@@ -1,5 +1,6 @@
 //! Settings as their user meets them: what is taken, what is refused, and in which words.
 
+mod deployed;
 mod serving;
 
 use std::ffi::OsStr;
