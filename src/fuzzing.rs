@@ -23,7 +23,7 @@ const BYTES_MAX: usize = 1 << 12;
 const CHANGES_MAX: usize = 4;
 
 /// What JSON, CloudEvents and the ledger are likely to trip over.
-const WORDS: [&str; 49] = [
+const WORDS: [&str; 53] = [
     "0",
     "-0",
     "-1",
@@ -64,6 +64,10 @@ const WORDS: [&str; 49] = [
     "\"2026-03-01T12:00:00Z\"",
     "\"9999-12-31T23:59:60Z\"",
     "\"0000-01-01T00:00:00-23:59\"",
+    "\"0000-01-01T00:00:00+23:59\"",
+    "\"9999-12-31T23:59:59-23:59\"",
+    "-62167219201",
+    "253402300800",
     "\"consume\"",
     "\"integrated\"",
     "\"overdraw\"",

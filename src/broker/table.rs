@@ -8,9 +8,9 @@ use lapin::{
 };
 use serde_json::{Map, Number, Value, json};
 
-/// The text as it is, or `hex:...` where it holds a NUL.
+/// The text as it is, or `hex:...` where it holds a NUL or could be taken for one that does.
 pub(super) fn name(text: &str) -> String {
-    if !text.contains('\0') {
+    if !text.contains('\0') && !text.starts_with("hex:") {
         return text.to_owned();
     }
     format!("hex:{}", hex(text.as_bytes()))
@@ -127,7 +127,9 @@ mod tests {
         assert_eq!(name("a\0"), "hex:6100");
         let mut fields = FieldTable::default();
         fields.insert("k\0".into(), AMQPValue::Void);
-        assert_eq!(Value::Object(table(&fields, 1)), json!({"hex:6b00": null}));
+        fields.insert("hex:6b00".into(), AMQPValue::Boolean(true));
+        let told = json!({"hex:6b00": null, "hex:6865783a36623030": true});
+        assert_eq!(Value::Object(table(&fields, 1)), told, "two names stay two");
     }
 
     #[test]

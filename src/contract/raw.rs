@@ -24,7 +24,7 @@ const VALUE_LAYOUT: &[u8] = b"creditd value 1";
 /// A message with all that came with it, in types that know no broker.
 ///
 /// Text here never holds a NUL, which PostgreSQL could not store: where the publisher sent one, or bytes that
-/// are not UTF-8, the value is `{"hex": "..."}`, and a name or key is `hex:...`.
+/// are not UTF-8, the value is `{"hex": "..."}`, and a name or key is `hex:...`, as is one that begins so itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RawMessage {
     /// The routing key that the publisher gave.

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// A point in time in whole microseconds since 1970-01-01T00:00:00Z.
+/// A point in time in whole microseconds since 1970-01-01T00:00:00Z, within the years 0 to 9999 of UTC: no other can be
+/// written by RFC 3339.
 ///
 /// PostgreSQL stores microseconds. Two times within one would differ here and be equal there, so nothing
 /// finer ever enters the core.
@@ -43,10 +44,11 @@ impl Timestamp {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Timestamp = Timestamp(0);
 
-    /// The time `micros` microseconds after 1970, within the years 0 to 9999.
+    /// The time `micros` microseconds after 1970; `None` beyond the years 0 to 9999.
     pub fn from_micros(micros: i64) -> Option<Self> {
-        OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000).ok()?;
-        Some(Self(micros))
+        let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000).ok()?;
+        // The time crate goes back to -9999, which it can't write then.
+        (0..=9999).contains(&time.year()).then_some(Self(micros))
     }
 
     /// Cuts `time` to whole microseconds.
@@ -122,6 +124,8 @@ impl TryFrom<String> for Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -141,6 +145,42 @@ mod tests {
     #[test]
     fn an_offset_that_leaves_the_calendar_is_refused() {
         assert!(Timestamp::parse("9999-12-31T23:59:59-01:00").is_err());
+        assert!(Timestamp::parse("0000-01-01T00:00:00+00:01").is_err());
         assert!(Timestamp::parse("yesterday").is_err());
+    }
+
+    const FIRST: i64 = -62_167_219_200_000_000;
+    const LAST: i64 = 253_402_300_799_999_999;
+
+    #[test]
+    fn the_first_and_the_last_time_are_those_that_can_be_written() {
+        for (micros, text) in [(FIRST, "0000-01-01T00:00:00Z"), (LAST, "9999-12-31T23:59:59.999999Z")] {
+            assert_eq!(Timestamp::from_micros(micros).unwrap().to_string(), text);
+            assert_eq!(Timestamp::parse(text).unwrap().micros(), micros);
+        }
+        for beyond in [FIRST - 1, LAST + 1, i64::MIN, i64::MAX] {
+            assert_eq!(Timestamp::from_micros(beyond), None, "{beyond}");
+        }
+        let far = Micros(i64::MAX);
+        assert_eq!((Timestamp::EPOCH - far).micros(), FIRST);
+        assert!((Timestamp::EPOCH + far).to_string().starts_with("9999-12-31T23:59:59"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_a_time_can_be_written_and_read_again(
+            near in prop::sample::select(vec![FIRST, 0, LAST]),
+            by in -100_000_000_000_i64..100_000_000_000,
+            year in prop::sample::select(vec!["0000", "0001", "1969", "9998", "9999"]),
+            day in prop::sample::select(vec!["01-01", "12-31"]),
+            offset in "[+-](0[0-9]|1[0-9]|2[0-3]):[0-5][0-9]",
+        ) {
+            let parsed = Timestamp::parse(&format!("{year}-{day}T12:00:00{offset}")).ok();
+            for time in parsed.into_iter().chain(Timestamp::from_micros(near.saturating_add(by))) {
+                prop_assert_eq!(Timestamp::parse(&time.to_string()), Ok(time));
+                let written = serde_json::to_value(time).unwrap();
+                prop_assert_eq!(serde_json::from_value::<Timestamp>(written).unwrap(), time);
+            }
+        }
     }
 }

@@ -80,11 +80,14 @@ fn a_time_header_may_be_text_or_the_timestamp_of_amqp() {
         let time = decoded(&raw(None, with_time, DATA)).time.unwrap();
         assert_eq!(time.to_string(), "2026-03-01T12:00:00Z");
     }
-    let mut in_milliseconds = headers("ce-");
-    in_milliseconds["ce-time"] = json!(1_772_366_400_000_i64);
     let expected = "time: expected an RFC 3339 time such as 2026-03-01T12:00:00Z, found";
-    let detail = format!("{expected} 1772366400000");
-    assert_refused(&raw(None, in_milliseconds, DATA), ParkReason::NotCloudevent, &detail);
+    // In milliseconds, and beyond what RFC 3339 can write.
+    for number in [1_772_366_400_000_i64, 253_402_300_800, -62_167_219_201, -377_705_116_800, i64::MIN] {
+        let mut beyond = headers("ce-");
+        beyond["ce-time"] = json!(number);
+        let detail = format!("{expected} {number}");
+        assert_refused(&raw(None, beyond, DATA), ParkReason::NotCloudevent, &detail);
+    }
     let detail = format!("{expected} 1772366400");
     let structured = structured(&with("time", json!(1_772_366_400)));
     assert_refused(&structured, ParkReason::NotCloudevent, &detail);

@@ -25,7 +25,7 @@ fn message(input: &[u8]) -> RawMessage {
     }
 }
 
-/// The contract's examples, in both modes.
+/// The contract's examples, in structured mode and in binary mode with a time as text and in AMQP's own type.
 fn seeds() -> Vec<Vec<u8>> {
     let both = |event: Value| {
         let structured = format!("application/cloudevents+json\n{{}}\n{event}");
@@ -33,8 +33,11 @@ fn seeds() -> Vec<Vec<u8>> {
         for (name, attribute) in event.as_object().unwrap().iter().filter(|(name, _)| *name != "data") {
             headers.insert(format!("cloudEvents:{name}"), attribute.clone());
         }
-        let binary = format!("application/json\n{}\n{}", Value::Object(headers), event["data"]);
-        [structured, binary].map(String::into_bytes)
+        let mut headers_by_number = headers.clone();
+        headers_by_number.insert("cloudEvents:time".to_owned(), 1_772_366_400.into());
+        let binary = [headers, headers_by_number]
+            .map(|headers| format!("application/json\n{}\n{}", Value::Object(headers), event["data"]));
+        [[structured].as_slice(), &binary].concat().into_iter().map(String::into_bytes).collect::<Vec<_>>()
     };
     examples().into_iter().flat_map(both).collect()
 }
@@ -55,6 +58,7 @@ fn whatever_is_delivered_is_decoded_or_refused() {
             Ok(message) => {
                 let fingerprint = message.fingerprint();
                 assert_eq!(decode(&raw).unwrap().fingerprint(), fingerprint);
+                assert!(message.time.is_none_or(|time| Timestamp::parse(&time.to_string()) == Ok(time)));
                 let key = &message.cause.key;
                 assert!(!key.source.contains('\0') && !key.id.contains('\0') && !key.id.is_empty());
                 let shape = members_told(&format!("{:?}", message.fact));

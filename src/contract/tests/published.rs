@@ -378,13 +378,16 @@ proptest! {
 
     #[test]
     fn reader_and_schema_agree_about_times_but_for_the_calendar(
-        date in "[0-9]{4}-[01][0-9]-[0-3][0-9]",
+        date in "([0-9]{4}-[01][0-9]-[0-3][0-9]|0000-01-0[12]|9999-12-3[01])",
         time in "[Tt][0-2][0-9]:[0-6][0-9]:[0-6][0-9]([.,][0-9]{0,10})?([Zz]|[+-][0-2][0-9]:?[0-6][0-9])?",
     ) {
         let effective_at = format!("{date}{time}");
         let event = event("price_list.changed.v1", &json!({"prices": {}, "effective_at": effective_at}));
         let is_valid = inbound_validator("price_list.changed.v1").is_valid(&event);
-        let is_read = decode(&structured(&event)).is_ok();
+        let read = decode(&structured(&event));
+        let is_read = read.is_ok();
+        // For that it is written again.
+        read.iter().for_each(|message| drop(message.fingerprint()));
         prop_assert!(is_valid || !is_read, "read, but not valid");
         let is_late_in_month = matches!(&date[8..], "29" | "30" | "31");
         let is_at_the_calendars_end = matches!(&date[..4], "0000" | "9999");

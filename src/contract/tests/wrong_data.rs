@@ -236,13 +236,10 @@ fn texts_have_a_length_and_no_control_characters() {
 #[test]
 fn times_are_rfc_3339() {
     let expected = "expected an RFC 3339 time such as 2026-03-01T12:00:00Z";
-    let value = json!("2026-03-01");
-    assert_wrong(
-        "credits.granted.v1",
-        "expires_at",
-        &value,
-        &format!("data.expires_at: {expected}, found \"2026-03-01\""),
-    );
+    for text in ["2026-03-01", "0000-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01"] {
+        let detail = format!("data.expires_at: {expected}, found {text:?}");
+        assert_wrong("credits.granted.v1", "expires_at", &json!(text), &detail);
+    }
     let value = json!(1_772_366_400);
     assert_wrong(
         "price_list.changed.v1",

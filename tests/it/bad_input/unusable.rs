@@ -76,6 +76,7 @@ fn wrong_envelope() -> Vec<Case> {
         case(spoilt(status, "project.vanished.v1"), "unknown_type", "\"project.vanished.v1\" is not known"),
         case(spoilt(status, "project.status_changed.v2"), "unknown_type", "a version that is not known"),
         case(spoilt(&midnight(), "yesterday"), "not_cloudevent", "time: expected an RFC 3339 time"),
+        case(spoilt(&midnight(), "0000-01-01T00:00:00+00:01"), "not_cloudevent", "time: expected an RFC 3339"),
         case(spoilt(&midnight(), "2999-01-01T00:00:00Z"), "time_ahead", "further ahead"),
     ]
 }
@@ -198,6 +199,8 @@ fn outlandish() -> FieldTable {
         ("flag", AMQPValue::Boolean(true)),
         ("time", AMQPValue::Timestamp(u64::MAX)),
         ("number", AMQPValue::LongLongInt(i64::MIN)),
+        // Of 1 BC, which RFC 3339 can't write.
+        ("ce-time", AMQPValue::LongLongInt(-62_167_219_201)),
         ("blob", AMQPValue::ByteArray(vec![0, 255].into())),
     ])
 }
@@ -236,6 +239,7 @@ fn headers_of_every_type_neither_spoil_a_good_message_nor_get_lost_with_a_bad_on
         "flag": true,
         "time": u64::MAX,
         "number": i64::MIN,
+        "ce-time": -62_167_219_201_i64,
         "blob": { "hex": "00ff" },
     });
     assert_eq!(envelope["headers"], expected);

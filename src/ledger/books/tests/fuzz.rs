@@ -48,6 +48,7 @@ fn whatever_messages_say_the_books_stand_after_each() {
         let mut now = Timestamp::from_micros(1_775_000_000_000_000).unwrap();
         for line in input.split(|byte| *byte == b'\n').take(MESSAGES_MAX) {
             let Ok(message) = decode(&message(line)) else { continue };
+            message.fingerprint();
             // One that comes again gets no further than the inbox.
             if !known.insert(message.cause.key.clone()) {
                 continue;
