@@ -188,8 +188,11 @@ impl Tables {
         told
     }
 
-    /// How often a message was tried alone and came to no end.
+    /// How often a message was tried alone and came to no end; whatever can be counted if it is parked for that.
     pub(crate) fn tries(&self, content: &[u8; 32]) -> i32 {
+        if self.parked(content).is_some_and(|row| row.reason == ParkReason::Suspect && !row.is_done) {
+            return i32::MAX;
+        }
         self.tries.get(content).copied().unwrap_or_default()
     }
 

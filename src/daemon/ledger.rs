@@ -40,7 +40,7 @@ pub(super) trait Ledger: Send + Sync {
     /// Makes `settings` the ledger's, if they aren't.
     fn adopt(&self, settings: &Arc<Settings>) -> impl Future<Output = Result<Adoption, StoreError>> + Send;
 
-    /// How often a message was tried alone and came to no end.
+    /// How often a message was tried alone and came to no end; `i32::MAX` if it is parked for that.
     fn tries(&self, content_hash: &[u8; 32]) -> impl Future<Output = Result<i32, StoreError>> + Send;
 
     /// Notes the how manyth try of a message alone is about to be made. May be said again.

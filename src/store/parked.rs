@@ -12,7 +12,7 @@ use super::{Store, StoreError};
 use crate::contract::raw::RawMessage;
 use crate::ledger::ids::MessageKey;
 use crate::ledger::moment::Timestamp;
-use crate::ledger::outcome::{Outcome, Parking, WaitsFor};
+use crate::ledger::outcome::{Outcome, ParkReason, Parking, WaitsFor};
 
 /// A message to be parked.
 #[derive(Clone, Debug)]
@@ -266,11 +266,19 @@ impl Store {
         Ok(counted.execute(&self.pool).await?.rows_affected())
     }
 
-    /// How often a message was tried alone and came to no end.
+    /// How often a message was tried alone and came to no end: more often than can be counted if it is parked for that,
+    /// and comes again.
     pub async fn tries(&self, content_hash: &[u8; 32]) -> Result<i32, StoreError> {
-        let tries =
-            sqlx::query_scalar!("select tries from suspect where content_hash = $1", content_hash.as_slice());
-        Ok(tries.fetch_optional(&self.pool).await?.unwrap_or(0))
+        let tries = sqlx::query_scalar!(
+            r#"select case when exists (select from parked
+                                         where content_hash = $1 and reason = $2
+                                           and (done_at is null or done_outcome = 'discarded')) then $3
+                           else coalesce((select tries from suspect where content_hash = $1), 0) end as "tries!""#,
+            content_hash.as_slice(),
+            ParkReason::Suspect.as_str(),
+            i32::MAX,
+        );
+        Ok(tries.fetch_one(&self.pool).await?)
     }
 
     /// Notes the how manyth try of a message alone is about to be made. May be said again, where it isn't known whether

@@ -148,24 +148,34 @@ fn a_message_that_ends_the_process_that_decodes_it_is_parked_and_all_around_it_i
         project("behind"),
     ]);
 
-    let mut deaths = 0;
     let mut daemon = world.start_daemon("daemon");
-    wait_until("it is parked", || {
-        if !daemon.is_running() {
-            assert_eq!(daemon.wait().signal(), Some(Signal::KILL.as_raw()), "{}", daemon.log());
-            deaths += 1;
-            daemon = world.start_daemon("daemon");
-        }
-        world.number("select count(*) from creditd.parked where reason = 'suspect'") == 1
-    });
-    assert_eq!(deaths, DEATHS_AMONG_OTHERS + DEATHS_ALONE_MAX);
+    let mut die_until_parked = |copies: i64| {
+        let mut deaths = 0;
+        wait_until("it is parked", || {
+            if !daemon.is_running() {
+                assert_eq!(daemon.wait().signal(), Some(Signal::KILL.as_raw()), "{}", daemon.log());
+                deaths += 1;
+                daemon = world.start_daemon("daemon");
+            }
+            let parked =
+                "select coalesce(sum(deliveries), 0)::bigint from creditd.parked where reason = 'suspect'";
+            world.number(parked) == copies
+        });
+        deaths
+    };
+    assert_eq!(die_until_parked(1), DEATHS_AMONG_OTHERS + DEATHS_ALONE_MAX);
     world.wait_for_messages(&["a1", "before", "behind"]);
     assert_eq!(world.balance("studio"), Some((100, 20, 0, 80)));
+    // That it is one to die of is known when it comes again, which is what it does at the same place.
+    world.publish(&[project("before"), project("behind"), project("poisoned"), project("behind-again")]);
+    assert_eq!(die_until_parked(2), DEATHS_AMONG_OTHERS);
+    world.wait_for_messages(&["behind-again"]);
+    assert_eq!(world.balance("studio"), Some((100, 30, 0, 70)));
 
     // Once what it dies of is mended, it is offered again.
     std::fs::remove_file(hooks.join("die_of")).unwrap();
     assert!(world.text(&["parked", "retry", "--reason", "suspect"]).contains("applied"));
-    assert_eq!(world.balance("studio"), Some((100, 30, 0, 70)));
+    assert_eq!(world.balance("studio"), Some((100, 40, 0, 60)));
     world.assert_verified();
     assert!(daemon.stop().success());
 }

@@ -76,7 +76,11 @@ fn wrong_envelope() -> Vec<Case> {
         case(spoilt(status, "project.vanished.v1"), "unknown_type", "\"project.vanished.v1\" is not known"),
         case(spoilt(status, "project.status_changed.v2"), "unknown_type", "a version that is not known"),
         case(spoilt(&midnight(), "yesterday"), "not_cloudevent", "time: expected an RFC 3339 time"),
-        case(spoilt(&midnight(), "0000-01-01T00:00:00+00:01"), "not_cloudevent", "time: expected an RFC 3339"),
+        case(
+            spoilt(&midnight(), "0000-01-01T00:00:00+00:01"),
+            "not_cloudevent",
+            "time: expected an RFC 3339",
+        ),
         case(spoilt(&midnight(), "2999-01-01T00:00:00Z"), "time_ahead", "further ahead"),
     ]
 }
