@@ -8,14 +8,14 @@ use crate::support::World;
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
-fn log_in(http: &Asker, form: &str, headers: &[(&str, &str)]) -> Answer {
+pub(super) fn log_in(http: &Asker, form: &str, headers: &[(&str, &str)]) -> Answer {
     let answer = http.ask("POST", "/login", &[&[FORM], headers].concat(), Some(form));
     assert_eq!(answer.status, 303, "{form}: {}", answer.text());
     answer
 }
 
 /// The cookie that an answer sets, and what it says of it.
-fn cookie(answer: &Answer) -> (String, Vec<String>) {
+pub(super) fn cookie(answer: &Answer) -> (String, Vec<String>) {
     let set: Vec<_> = answer.headers.get_all("set-cookie").iter().collect();
     assert_eq!(set.len(), 1, "{:?}", answer.headers);
     let mut parts = set[0].to_str().unwrap().split("; ").map(str::to_owned);

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::json;
 
 use super::asker::Asker;
+use super::browsers::{cookie, log_in};
 use crate::support::{Daemon, Message, World, creditd, wait_until};
 
 const WRONG: &str = "wr0ng-horse-battery";
@@ -29,6 +31,7 @@ impl Kept {
             ["database", "owner", "broker"].map(|name| world.file(&format!("{name}-url")));
         for (file, url) in [&database, &owner, &broker].into_iter().zip(urls) {
             fs::write(file, url).unwrap();
+            fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
         }
         let config = world.file("secrets.toml");
         let [database_url, owner_url, broker_url, tokens] =
@@ -113,7 +116,7 @@ fn all_help(world: &World, path: &[&str], seen: &mut Vec<(String, Vec<u8>)>) {
 #[test]
 fn no_secret_is_in_a_log_an_output_an_argument_an_environment_or_an_answer() {
     let world = World::new();
-    let kept = Kept::of(&world);
+    let mut kept = Kept::of(&world);
     kept.ask(&["migrate"]);
 
     let mut daemon = kept.start();
@@ -128,6 +131,12 @@ fn no_secret_is_in_a_log_an_output_an_argument_an_environment_or_an_answer() {
         kept.assert_none_in(file, &fs::read(process.join(file)).unwrap());
     }
     let asker = Asker::of(&daemon);
+    // As good as the token, as long as it lasts.
+    let (session, _) = cookie(&log_in(&asker, &format!("token={}", kept.token), &[]));
+    kept.secrets.insert(session.split_once('=').unwrap().1.to_owned());
+    let page = asker.ask("GET", "/", &[("cookie", &session)], None);
+    assert_eq!(page.status, 200);
+    kept.assert_none_in("the page", &page.body);
     for asker in [asker.with(&kept.token), asker] {
         for path in ["/livez", "/readyz", "/metrics", "/v1/openapi.json", "/v1/accounts/studio", "/"] {
             let answer = asker.get(path);
@@ -145,7 +154,8 @@ fn no_secret_is_in_a_log_an_output_an_argument_an_environment_or_an_answer() {
         &["account", "list"],
         &["events", "snapshot", "--dry-run"],
     ] {
-        assert!(kept.ask(arguments).status.success(), "{arguments:?}");
+        let output = kept.ask(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
     assert!(daemon.stop().success());
     let log = fs::read_to_string(&kept.log).unwrap();
