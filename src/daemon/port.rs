@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -11,7 +10,7 @@ use super::error::DaemonError;
 use super::figures::Instance;
 use crate::access::{Sessions, Tokens};
 use crate::config::Config;
-use crate::http::{self, Access, Live, Site};
+use crate::http::{self, Access, Live, Places, Site};
 use crate::ledger::settings::Settings;
 use crate::report::Reports;
 use crate::store::Store;
@@ -21,6 +20,8 @@ use crate::vitals::{Figures, Vitals};
 const READERS_MAX: u32 = 6;
 /// How many of them may be reports on their way to somebody, who may be slow.
 const DOWNLOADS_MAX: usize = 3;
+/// How many of these by one token.
+const DOWNLOADS_OF_TOKEN_MAX: usize = 2;
 
 /// The HTTP port, where the settings have one.
 pub(super) struct Port {
@@ -51,7 +52,7 @@ impl Port {
             access: Access { tokens, sessions },
             figures: Figures::new(vitals.metrics.clone(), Instance { readers: store.clone(), loops }),
             vitals,
-            downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
+            downloads: Places::new(DOWNLOADS_MAX, DOWNLOADS_OF_TOKEN_MAX),
             stop: stop.clone(),
         };
         info!(%address, "answering HTTP");

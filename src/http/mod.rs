@@ -10,6 +10,7 @@ mod gate;
 mod health;
 mod login;
 mod metrics;
+mod places;
 mod problem;
 mod server;
 
@@ -20,7 +21,6 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use self::problem::{Kind, Problem};
@@ -29,6 +29,7 @@ use crate::vitals::{Figures, Vitals};
 
 pub use dashboard::Live;
 pub use gate::Access;
+pub use places::Places;
 pub use server::{ServerError, bind, serve};
 
 /// What answers are made from.
@@ -44,7 +45,7 @@ pub struct Site {
     /// What the ledger comes to, for those who scrape.
     pub figures: Figures,
     /// How many reports may be downloaded at once: each keeps a connection to the database.
-    pub downloads: Arc<Semaphore>,
+    pub downloads: Places,
     /// Set once the daemon stops: answers without an end must come to one.
     pub stop: CancellationToken,
 }

@@ -237,9 +237,10 @@ async fn download(
 ) -> Result<Response, Problem> {
     let Path(path) = path.map_err(|rejection| wrong_path(&rejection))?;
     let Query(query) = query.map_err(|rejection| wrong_query(&rejection))?;
-    let Ok(place) = site.downloads.clone().try_acquire_owned() else {
-        return Err(Problem::new(Kind::Unavailable, "other reports are being downloaded; ask again soon"));
-    };
+    let place = site
+        .downloads
+        .take(visitor.name.as_ref())
+        .map_err(|_| Problem::new(Kind::Unavailable, "other reports are being downloaded; ask again soon"))?;
     let reading = site.reports.read(visitor.scope).await?;
     let log_number = reading.log_number();
     let mut report = reading.usage_report(&path.account_id, query.period(), format).await?;

@@ -4,20 +4,19 @@
 //! gate, and the browser exchanges it where it differs. So there is one rule for what somebody sees, and one poll
 //! serves all who listen. Nothing is polled while nobody does.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::TokenName;
+use crate::http::places::{Place, Places, Taken};
 use crate::http::problem::{Kind, Problem};
 use crate::report::Reports;
 
@@ -53,9 +52,7 @@ enum State {
 pub struct Live {
     state: watch::Sender<State>,
     somebody_came: Notify,
-    places: Arc<Semaphore>,
-    /// How many streams each token has open, by its name; none where there are none.
-    of_tokens: Arc<Mutex<HashMap<TokenName, usize>>>,
+    places: Places,
     stop: CancellationToken,
 }
 
@@ -65,8 +62,7 @@ impl Live {
         Self {
             state: watch::Sender::new(State::Unknown),
             somebody_came: Notify::new(),
-            places: Arc::new(Semaphore::new(STREAMS_MAX)),
-            of_tokens: Arc::default(),
+            places: Places::new(STREAMS_MAX, STREAMS_OF_TOKEN_MAX),
             stop,
         }
     }
@@ -92,19 +88,18 @@ impl Live {
         }
     }
 
-    /// A stream for one more browser, unless there are too many, in all or of the same token. Where no tokens are
-    /// needed, there is nobody to share with.
+    /// A stream for one more browser, unless there are too many, in all or of the same token.
     pub(super) fn listen(&self, token: Option<&TokenName>, headers: &HeaderMap) -> Response {
-        let too_many = |what: String| {
-            let what = format!("{what} are kept up to date already; this one can be loaded again");
-            Problem::new(Kind::Unavailable, what).into_response()
-        };
-        let share = match token.map(|token| Share::take(&self.of_tokens, token)) {
-            Some(None) => return too_many(format!("{STREAMS_OF_TOKEN_MAX} pages of this token")),
-            share => share.flatten(),
-        };
-        let Ok(place) = self.places.clone().try_acquire_owned() else {
-            return too_many(format!("{STREAMS_MAX} pages"));
+        let place = match self.places.take(token) {
+            Ok(place) => place,
+            Err(taken) => {
+                let what = match taken {
+                    Taken::All => format!("{STREAMS_MAX} pages"),
+                    Taken::OfToken => format!("{STREAMS_OF_TOKEN_MAX} pages of this token"),
+                };
+                let what = format!("{what} are kept up to date already; this one can be loaded again");
+                return Problem::new(Kind::Unavailable, what).into_response();
+            }
         };
         let listener = Listener {
             // What is the state already is told too: the page may be older.
@@ -117,7 +112,6 @@ impl Live {
             ends_at: Instant::now() + STREAM_MAX,
             stop: self.stop.clone(),
             _place: place,
-            _share: share,
         };
         self.somebody_came.notify_one();
         let events = stream::unfold(listener, |mut listener| async move {
@@ -136,39 +130,7 @@ struct Listener {
     told: Option<State>,
     ends_at: Instant,
     stop: CancellationToken,
-    _place: OwnedSemaphorePermit,
-    _share: Option<Share>,
-}
-
-/// One of the streams that a token may have open, until it is dropped.
-struct Share {
-    of_tokens: Arc<Mutex<HashMap<TokenName, usize>>>,
-    token: TokenName,
-}
-
-impl Share {
-    /// One more of this token's, unless it has all of them.
-    fn take(of_tokens: &Arc<Mutex<HashMap<TokenName, usize>>>, token: &TokenName) -> Option<Self> {
-        let mut taken = of_tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = taken.entry(token.clone()).or_default();
-        if *count >= STREAMS_OF_TOKEN_MAX {
-            return None;
-        }
-        *count += 1;
-        Some(Self { of_tokens: of_tokens.clone(), token: token.clone() })
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        let mut taken = self.of_tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = taken.get_mut(&self.token) {
-            *count -= 1;
-            if *count == 0 {
-                taken.remove(&self.token);
-            }
-        }
-    }
+    _place: Place,
 }
 
 impl Listener {
@@ -209,19 +171,6 @@ mod tests {
         assert_eq!(live.listen(None, &headers).status(), StatusCode::SERVICE_UNAVAILABLE);
         listening.pop();
         assert_eq!(live.listen(None, &headers).status(), StatusCode::OK);
-    }
-
-    #[tokio::test]
-    async fn no_token_takes_the_places_of_all_others() {
-        let live = Live::new(CancellationToken::new());
-        let [one, other] = ["one", "other"].map(|name| name.parse::<TokenName>().unwrap());
-        let listen = |token: &TokenName| live.listen(Some(token), &HeaderMap::new());
-        let mut listening: Vec<_> = (0..STREAMS_OF_TOKEN_MAX).map(|_| listen(&one)).collect();
-        assert!(listening.iter().all(|response| response.status() == StatusCode::OK));
-        assert_eq!(listen(&one).status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(listen(&other).status(), StatusCode::OK);
-        listening.pop();
-        assert_eq!(listen(&one).status(), StatusCode::OK);
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use super::asker::{Asker, read_to_end};
-use super::{give, open_transactions};
+use super::{ask_for_tokens, give, open_transactions, token};
 use crate::support::{Daemon, World, wait_until};
 
 /// A report of more than all buffers between here and there can take.
@@ -37,12 +37,17 @@ fn memory_peak_kib(daemon: &Daemon) -> i64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-const JSON: &str = "GET /v1/accounts/studio/usage.json HTTP/1.1\r\nhost: localhost\r\n\r\n";
+const JSON: &str = "GET /v1/accounts/studio/usage.json HTTP/1.1\r\nhost: localhost\r\n";
 
 /// Asks for a report, reads its head, and then nothing more.
 fn stall(http: &Asker) -> std::net::TcpStream {
+    stall_as(http, "")
+}
+
+/// The same with one more line of the request's head.
+fn stall_as(http: &Asker, line: &str) -> std::net::TcpStream {
     let mut stream = http.connect();
-    stream.write_all(JSON.as_bytes()).unwrap();
+    write!(stream, "{JSON}{line}\r\n").unwrap();
     let mut head = [0; 15];
     stream.read_exact(&mut head).unwrap();
     assert_eq!(&head, b"HTTP/1.1 200 OK");
@@ -92,6 +97,22 @@ fn a_long_report_is_streamed_and_those_who_stop_reading_are_given_up() {
         assert!(!told.ends_with("0\r\n\r\n"), "a part must not pass for the whole");
     }
     assert_eq!(http.get("/v1/accounts/studio/usage.csv").body.len(), csv.body.len());
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn who_reads_slowly_leaves_a_download_to_others() {
+    let mut world = world_with_a_long_report();
+    let [slow, other] = ["slow", "other"].map(|name| token(&world, name, "all", &[]));
+    ask_for_tokens(&mut world);
+    let daemon = world.daemon();
+    let http = Asker::of(&daemon);
+    let line = format!("authorization: Bearer {slow}\r\n");
+    let stalled = [stall_as(&http, &line), stall_as(&http, &line)];
+    let path = "/v1/accounts/studio/usage.csv?to=2000-01-01";
+    assert!(http.with(&slow).get(path).problem(503).contains("other reports"));
+    assert_eq!(http.with(&other).get(path).status, 200);
+    drop(stalled);
     assert!(daemon.stop().success());
 }
 
