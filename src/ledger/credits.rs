@@ -23,9 +23,9 @@ impl Credits {
     pub const ZERO: Credits = Credits(0);
     /// The most that one message may name as a price, grant, charge, transfer, adjustment or plan.
     pub const AMOUNT_MAX: Credits = Credits(1_000_000_000_000);
-    /// The size of a balance beyond which nothing more is booked: less than half of what an `i64` holds,
-    /// so that no single message can overflow any sum made from it.
-    pub const BALANCE_MAX: Credits = Credits(4_000_000_000_000_000_000);
+    /// The size of a balance's part beyond which nothing more is booked: less than a ninth of what an `i64` holds. What
+    /// is available is made of three of them, and an account that comes to a pool can double each.
+    pub const BALANCE_MAX: Credits = Credits(1_000_000_000_000_000_000);
 
     /// `self`, or zero where it is below.
     #[must_use]

@@ -109,7 +109,8 @@ pub struct AlertBody {
     pub rules: Vec<RaisedRule>,
     /// Rules that were raised until now.
     pub resolved: Vec<Resolved>,
-    /// Projects and grants that the alert came to be about with this message, or is no longer about.
+    /// Projects and grants that the alert came to be about with this message, or is no longer about: at most 1000 of
+    /// them. How many there are now, `rules` say.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub subjects: Vec<Subject>,
     /// What the pool is short of what was promised of it, where it is.

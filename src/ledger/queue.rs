@@ -1,6 +1,7 @@
 //! A queue of claims, as far as it was loaded: its head, and what a batch adds to its tail.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use super::ids::ProjectId;
 use super::project::Ticket;
@@ -27,6 +28,8 @@ pub(super) struct Queue {
     stored_through: Ticket,
     /// Stored claims that left in this batch.
     left: BTreeSet<Ticket>,
+    /// How many known claims are ahead of the one that was asked for last: mostly the next one behind it is next.
+    counted: Option<(Ticket, i64)>,
 }
 
 /// The stored part beyond what was loaded is needed.
@@ -43,18 +46,22 @@ impl Queue {
             stored,
             stored_through,
             left: BTreeSet::new(),
+            counted: None,
         }
     }
 
-    /// The first claim after `ticket`.
-    pub(super) fn next_after(&self, ticket: Ticket) -> Result<Option<(Ticket, ProjectId)>, NotLoaded> {
-        let after = (std::ops::Bound::Excluded(ticket), std::ops::Bound::Unbounded);
-        let next = self.claims.range(after).next().map(|(ticket, project)| (*ticket, project.clone()));
-        match (&next, self.loaded_through) {
-            (Some((found, _)), Some(loaded)) if *found > loaded => Err(NotLoaded),
-            (None, Some(_)) => Err(NotLoaded),
-            _ => Ok(next),
-        }
+    /// The claims after `ticket`, in their order, up to what was not loaded.
+    pub(super) fn after(
+        &self,
+        ticket: Ticket,
+    ) -> impl Iterator<Item = Result<(Ticket, &ProjectId), NotLoaded>> {
+        let known = self.claims.range((Bound::Excluded(ticket), Bound::Unbounded));
+        let is_beyond = move |ticket: Ticket| self.loaded_through.is_some_and(|loaded| ticket > loaded);
+        let known = known.map(move |(ticket, project)| match is_beyond(*ticket) {
+            true => Err(NotLoaded),
+            false => Ok((*ticket, project)),
+        });
+        known.chain(self.loaded_through.map(|_| Err(NotLoaded)))
     }
 
     /// Adds a claim at the tail.
@@ -66,6 +73,7 @@ impl Queue {
     /// Takes a claim out.
     pub(super) fn remove(&mut self, ticket: Ticket) {
         self.claims.remove(&ticket);
+        self.counted = self.counted.filter(|(counted, _)| *counted <= ticket);
         if ticket <= self.stored_through {
             self.left.insert(ticket);
         }
@@ -73,8 +81,8 @@ impl Queue {
 
     /// The place of a claim, from 1. `stored_ahead` is how many stored claims were ahead of it, needed
     /// where it is a stored one beyond what was loaded.
-    pub(super) fn position(&self, ticket: Ticket, stored_ahead: Option<i64>) -> Result<i64, NotLoaded> {
-        let known_ahead = count(self.claims.range(..ticket).count());
+    pub(super) fn position(&mut self, ticket: Ticket, stored_ahead: Option<i64>) -> Result<i64, NotLoaded> {
+        let known_ahead = self.known_ahead(ticket);
         let Some(loaded_through) = self.loaded_through else { return Ok(known_ahead + 1) };
         if ticket <= loaded_through {
             return Ok(known_ahead + 1);
@@ -83,9 +91,17 @@ impl Queue {
             let left_ahead = count(self.left.range(..ticket).count());
             return Ok(stored_ahead.ok_or(NotLoaded)? - left_ahead + 1);
         }
-        let drawn = (std::ops::Bound::Excluded(self.stored_through), std::ops::Bound::Excluded(ticket));
+        let drawn = (Bound::Excluded(self.stored_through), Bound::Excluded(ticket));
         let appended_ahead = count(self.claims.range(drawn).count());
         Ok(self.stored - count(self.left.len()) + appended_ahead + 1)
+    }
+
+    fn known_ahead(&mut self, ticket: Ticket) -> i64 {
+        let counted = self.counted.filter(|(counted, _)| *counted <= ticket);
+        let (from, before) = counted.unwrap_or((Ticket(0), 0));
+        let ahead = before + count(self.claims.range(from..ticket).count());
+        self.counted = Some((ticket, ahead));
+        ahead
     }
 }
 
@@ -107,14 +123,21 @@ mod tests {
         Queue::new(&QueueHead { claims, complete: false }, 10, Ticket(10))
     }
 
+    fn next(queue: &Queue, after: i64) -> Option<Result<(Ticket, &ProjectId), NotLoaded>> {
+        queue.after(Ticket(after)).next()
+    }
+
     #[test]
     fn what_was_not_loaded_is_asked_for_and_never_skipped() {
         let mut queue = partly_loaded();
         queue.append(Ticket(11), project(11));
-        assert_eq!(queue.next_after(Ticket(0)), Ok(Some((Ticket(1), project(1)))));
-        assert_eq!(queue.next_after(Ticket(3)), Err(NotLoaded));
+        assert_eq!(next(&queue, 0), Some(Ok((Ticket(1), &project(1)))));
+        assert_eq!(queue.after(Ticket(0)).position(|next| next == Err(NotLoaded)), Some(3));
+        assert_eq!(next(&queue, 3), Some(Err(NotLoaded)));
         queue.remove(Ticket(3));
-        assert_eq!(queue.next_after(Ticket(2)), Err(NotLoaded));
+        assert_eq!(next(&queue, 2), Some(Err(NotLoaded)));
+        queue.remove(Ticket(11));
+        assert_eq!(next(&queue, 2), Some(Err(NotLoaded)), "though nothing known comes after");
     }
 
     #[test]
@@ -132,10 +155,26 @@ mod tests {
     }
 
     #[test]
+    fn positions_are_the_same_in_whatever_order_they_are_asked_for() {
+        let claims = (1..=9).map(|number| (Ticket(number), project(number))).collect();
+        let mut queue = Queue::new(&QueueHead { claims, complete: true }, 9, Ticket(9));
+        for (ticket, position) in [(5, 5), (7, 7), (2, 2), (9, 9), (9, 9)] {
+            assert_eq!(queue.position(Ticket(ticket), None), Ok(position));
+        }
+        queue.remove(Ticket(3));
+        queue.append(Ticket(10), project(10));
+        for (ticket, position) in [(9, 8), (10, 9), (2, 2), (4, 3)] {
+            assert_eq!(queue.position(Ticket(ticket), None), Ok(position));
+        }
+        queue.remove(Ticket(4));
+        assert_eq!(queue.position(Ticket(5), None), Ok(3));
+    }
+
+    #[test]
     fn a_complete_queue_ends() {
         let head = QueueHead { claims: vec![(Ticket(4), project(4))], complete: true };
         let mut queue = Queue::new(&head, 1, Ticket(4));
-        assert_eq!(queue.next_after(Ticket(4)), Ok(None));
+        assert_eq!(next(&queue, 4), None);
         queue.remove(Ticket(4));
         queue.append(Ticket(5), project(5));
         assert_eq!(queue.position(Ticket(5), None), Ok(1));

@@ -61,11 +61,28 @@ impl Books<'_> {
         if old != new {
             self.change_chain(&old, &new, input)?;
         }
+        if !is_new && old.pool != new.pool {
+            self.announce_mates(&id)?;
+        }
         self.follow_plan(&id, input)?;
         if old.queue() != new.queue() && old.pool.is_some() {
             self.place_claims(old.queue(), input)?;
         }
         Ok(Outcome::Applied)
+    }
+
+    /// Offers what waits for the members of the organization that an account has come to: a transfer between the two
+    /// waits for one of them, whichever of them moves.
+    fn announce_mates(&mut self, id: &AccountId) -> Result<(), Need> {
+        let Some(organization) = self.known_account(id)?.organization().cloned() else { return Ok(()) };
+        if self.announced.contains(&organization) {
+            return Ok(());
+        }
+        let stored = self.shelf.members.get(&organization);
+        let stored = stored.ok_or_else(|| Need::Members(organization.clone()))?;
+        self.appeared.extend(stored.iter().cloned().map(WaitsFor::Account));
+        self.announced.insert(organization);
+        Ok(())
     }
 
     /// Why an account can't be changed like this, if so. Nothing has been changed yet.

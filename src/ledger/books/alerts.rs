@@ -16,6 +16,9 @@ use super::super::project::Project;
 use super::projects::account_unknown;
 use super::{Books, HOLDERS_SHOWN, Need};
 
+/// So many subjects are told at most, so that no event is larger than a broker takes.
+const SUBJECTS_TOLD_MAX: usize = 1_000;
+
 impl Books<'_> {
     /// One notice for each touched account of which what is raised changed.
     pub(super) fn evaluate_alerts(&mut self, input: &Input) -> Result<(), Need> {
@@ -95,7 +98,8 @@ impl Books<'_> {
                 || transition.resolved.iter().any(|resolved| *resolved.name == *rule)
         };
         let of_account = self.touched.subjects.iter().filter(|(id, _)| *id == account.id);
-        of_account.filter(|(_, subject)| told(&subject.rule)).map(|(_, subject)| subject.clone()).collect()
+        let told = of_account.filter(|(_, subject)| told(&subject.rule)).map(|(_, subject)| subject.clone());
+        told.take(SUBJECTS_TOLD_MAX).collect()
     }
 
     /// Says how an account stands, as an alert that is none, to show whether alerts arrive.

@@ -7,6 +7,7 @@ use super::super::credits::Credits;
 use super::super::entry::{EntryKind, Side};
 use super::super::ids::{AccountId, ProjectId};
 use super::super::input::Input;
+use super::super::map::Set;
 use super::super::notice::{Aside, HoldBody, HoldState, NoticeBody, Obstacle, Shortfall};
 use super::super::project::{Claim, Project, Ticket};
 use super::super::queue::{NotLoaded, Queue, QueueHead};
@@ -18,7 +19,7 @@ pub(super) struct Blocked {
     /// The pool can't carry a claim: everything behind it waits.
     everybody: bool,
     /// These accounts can't carry a claim of their own: their later claims wait.
-    accounts: Vec<AccountId>,
+    accounts: Set<AccountId>,
 }
 
 /// How a claim stands at its turn.
@@ -46,30 +47,51 @@ impl Books<'_> {
             return Ok(blocked);
         }
         let mut cursor = Ticket(0);
-        while let Some((ticket, id)) = self.next_claim(owner, cursor)? {
-            cursor = ticket;
+        self.queue(owner)?;
+        while let Some((id, turn)) = self.next_that_changes(owner, &mut cursor, &mut blocked)? {
             let project = self.project(&id)?;
-            let chain = project.chain.clone().expect("a waiting project has a chain");
-            let turn = self.turn(&chain, &project, &blocked)?;
             if self.remember_aside(&project, matches!(turn, Turn::Aside(_))) {
-                self.tell_about(&project.id);
+                self.tell_about(&id);
             }
-            match turn {
-                Turn::Fits => self.place_waiting(project, &chain, input)?,
-                Turn::Aside(_) | Turn::Behind | Turn::Closed => {}
-                Turn::OwnShort if chain.account == *owner => {
-                    // Every claim of this queue is the account's own.
-                    blocked.everybody = true;
-                    break;
-                }
-                Turn::OwnShort => blocked.accounts.push(chain.account),
-                Turn::PoolShort => {
-                    blocked.everybody = true;
-                    break;
-                }
+            if let Turn::Fits = turn {
+                self.place_waiting(project, input)?;
             }
         }
         Ok(blocked)
+    }
+
+    /// Goes on in a queue until a claim is to be placed, or is aside and was not, or the reverse, and notes on the way
+    /// what stops those behind. Nothing is copied: messages come to a long queue that all go through it.
+    fn next_that_changes(
+        &self,
+        owner: &AccountId,
+        cursor: &mut Ticket,
+        blocked: &mut Blocked,
+    ) -> Result<Option<(ProjectId, Turn)>, Need> {
+        let queue = self.queues.get(owner).expect("it was asked for before");
+        let mut claims = queue.after(*cursor);
+        while !blocked.everybody
+            && let Some(next) = claims.next()
+        {
+            let (ticket, id) = next.map_err(|NotLoaded| Need::Queue(owner.clone()))?;
+            *cursor = ticket;
+            let project = self.known_project(id)?.expect("who waits is known");
+            let chain = project.chain.as_ref().expect("a waiting project has a chain");
+            let turn = self.turn(chain, project, blocked)?;
+            match turn {
+                Turn::Fits | Turn::Aside(_) | Turn::Behind | Turn::Closed => {}
+                // Every claim of this queue is the account's own.
+                Turn::OwnShort if chain.account == *owner => blocked.everybody = true,
+                Turn::OwnShort => drop(blocked.accounts.insert(chain.account.clone())),
+                Turn::PoolShort => blocked.everybody = true,
+            }
+            let is_aside = matches!(turn, Turn::Aside(_));
+            let changes = project.claim.is_some_and(|claim| claim.aside != is_aside);
+            if changes || matches!(turn, Turn::Fits) {
+                return Ok(Some((id.clone(), turn)));
+            }
+        }
+        Ok(None)
     }
 
     /// Tries a new claim as the last of its queue. Where it has to wait, the account's policy decides
@@ -194,10 +216,11 @@ impl Books<'_> {
         self.move_on_chain(project, chain, &[Movement { kind: EntryKind::Hold, from, to, credits }], input)
     }
 
-    fn place_waiting(&mut self, mut project: Project, chain: &Chain, input: &Input) -> Result<(), Need> {
+    fn place_waiting(&mut self, mut project: Project, input: &Input) -> Result<(), Need> {
+        let chain = project.chain.clone().expect("a waiting project has a chain");
         let waited = project.waiting();
-        self.withdraw(&mut project, chain, waited)?;
-        self.hold_growth(&mut project, chain, input)?;
+        self.withdraw(&mut project, &chain, waited)?;
+        self.hold_growth(&mut project, &chain, input)?;
         self.put(project);
         Ok(())
     }
@@ -246,10 +269,6 @@ impl Books<'_> {
         let stored_ahead = self.shelf.ahead.get(&project.id).copied();
         let position = self.queue(chain.queue())?.position(ticket, stored_ahead);
         position.map_err(|NotLoaded| Need::Ahead(project.id.clone()))
-    }
-
-    fn next_claim(&mut self, owner: &AccountId, after: Ticket) -> Result<Option<(Ticket, ProjectId)>, Need> {
-        self.queue(owner)?.next_after(after).map_err(|NotLoaded| Need::Queue(owner.clone()))
     }
 
     pub(super) fn queue(&mut self, owner: &AccountId) -> Result<&mut Queue, Need> {

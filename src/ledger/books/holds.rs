@@ -93,9 +93,10 @@ impl Books<'_> {
         Ok(project)
     }
 
+    /// A version for a status that comes after the one that a project is in. Not after all that was said of it: an
+    /// amendment may be newer than a status that is still on its way.
     fn version_above(&self, input: &Input, project: &Project) -> Arc<Version> {
-        let highest = project.versions().into_iter().flatten().max();
-        let order = self.ledger.settings.order;
-        Version::above(order, highest.map(|version| &**version), input.now, &input.cause.key)
+        let before = project.status.version().map(|version| &**version);
+        Version::above(self.ledger.settings.order, before, input.now, &input.cause.key)
     }
 }

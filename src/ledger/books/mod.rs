@@ -33,7 +33,7 @@ use super::entry::{Entry, LogNumber, Side};
 use super::grant::Grant;
 use super::ids::{AccountId, OrganizationId, ProjectId};
 use super::input::{AssetRecord, Fact, Input};
-use super::map::Map;
+use super::map::{Map, Set};
 use super::notice::{Notice, NoticeBody, NoticeKind};
 use super::outcome::{Outcome, ParkReason, Parking, Refusal, WaitsFor};
 use super::price::PriceList;
@@ -157,6 +157,8 @@ pub struct Books<'s> {
     log: Vec<LogRecord>,
     own: Vec<(Input, Decision)>,
     appeared: Vec<WaitsFor>,
+    /// The organizations whose members are among that.
+    announced: Set<OrganizationId>,
 }
 
 impl<'s> Books<'s> {
@@ -177,6 +179,7 @@ impl<'s> Books<'s> {
             log: Vec::new(),
             own: Vec::new(),
             appeared: Vec::new(),
+            announced: Set::default(),
         }
     }
 

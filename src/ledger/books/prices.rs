@@ -103,7 +103,7 @@ impl Books<'_> {
             let account = self.known_account(account)?;
             let of_this_list =
                 list.organization_id.is_none() || list.organization_id.as_ref() == account.organization();
-            let has_room = Self::no_room(account).is_none();
+            let has_room = self.out_of_range(&account.chain())?.is_none();
             if of_this_list && has_room {
                 self.price_anew(project, input)?;
             }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Message, World, message};
+use crate::support::{Message, World, message, wait_until};
 
 fn integrated(organization: &str, allocation: i64) -> Value {
     json!({ "kind": "integrated", "organization_id": organization, "allocation": allocation })
@@ -48,6 +48,42 @@ fn a_transfer_moves_what_is_available_or_tells_who_holds_the_rest() {
     assert_eq!((&data["sequence"], &data["cause"]["id"]), (&json!(1), &json!("t1")));
     world.assert_verified();
     assert!(daemon.stop().success());
+}
+
+#[test]
+fn a_transfer_between_organizations_is_made_once_either_account_has_moved() {
+    for mover in ["giver", "taker"] {
+        let mut ends = Vec::new();
+        for early in [true, false] {
+            let world = World::new();
+            let daemon = world.daemon();
+            let (organizations, target) = match mover {
+                "giver" => (["acme", "other"], "other"),
+                _ => (["acme", "other"], "acme"),
+            };
+            world.publish(&[
+                Message::organization("o1", "acme", 1, 100),
+                Message::organization("o2", "other", 1, 100),
+                Message::account("a1", "giver", 1, integrated(organizations[0], 40)),
+                Message::account("a2", "taker", 1, integrated(organizations[1], 40)),
+            ]);
+            let moves = Message::account("a3", mover, 2, integrated(target, 40));
+            let given = transfer("t1", "giver", "taker", 15);
+            let both = if early { [("t1", given), ("a3", moves)] } else { [("a3", moves), ("t1", given)] };
+            world.wait_for_messages(&["a1", "a2"]);
+            // Each by itself: nothing that a batch knows may be needed.
+            for (id, message) in both {
+                world.publish(&[message]);
+                world.wait_for_messages(&[id]);
+            }
+            wait_until("the transfer is made", || world.explain("t1")["outcome"] == "applied");
+            ends.push((world.balance("giver"), world.balance("taker")));
+            world.assert_verified();
+            assert!(daemon.stop().success());
+        }
+        assert_eq!(ends[0], (Some((25, 0, 0, 25)), Some((55, 0, 0, 55))), "{mover}");
+        assert_eq!(ends[0], ends[1], "{mover}");
+    }
 }
 
 #[test]

@@ -135,6 +135,18 @@ fn a_released_hold_comes_back_with_the_next_status_and_a_late_finalize_does_no_h
 }
 
 #[test]
+fn a_status_that_is_still_on_its_way_counts_though_an_amendment_is_newer_than_it() {
+    let mut story = Story::of_ten();
+    story.say(1, standalone("payg", 10, Mode::Consume, OnInsufficient::Queue));
+    story.say(5, project("p", "payg", Some("started"), Some(4)));
+    story.say(9, project("p", "payg", None, Some(3)));
+    assert_eq!(release(&mut story, "p"), Ok(Outcome::Applied));
+    assert_eq!((story.state("p"), story.world.balance("payg")), (State::Released, (10, 0, 0)));
+    story.say(7, project("p", "payg", Some("finalized"), None));
+    assert_eq!((story.state("p"), story.world.balance("payg")), (State::Captured, (10, 0, 3)));
+}
+
+#[test]
 fn releasing_a_claim_that_waits_gives_its_place_up() {
     let mut story = Story::of_ten();
     story.say(1, project("p", "own", Some("started"), Some(9)));
