@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use url::{Host, Url};
@@ -44,6 +45,7 @@ const POSTGRES_FILES: [&str; 3] = ["sslrootcert", "sslcert", "sslkey"];
 const POSTGRES_MODES: [&str; 5] = ["disable", "prefer", "require", "verify-ca", "verify-full"];
 /// The parameters of an AMQP URL that are numbers, and the most that each may be.
 const AMQP_NUMBERS: [(&str, u32); 4] = [
+    // 0 is none: a broker that falls silent would never be noticed.
     ("heartbeat", 65_535),
     ("channel_max", 65_535),
     ("frame_max", u32::MAX),
@@ -158,8 +160,9 @@ impl ConnectionUrl {
     pub fn amqp(text: &str) -> Result<Self, UrlError> {
         let expected = "amqp://USER:PASSWORD@HOST:PORT/VHOST";
         let url = parse(text, &["amqp", "amqps"], expected)?;
-        // The client takes no address in brackets, and would silently connect to localhost instead.
-        if matches!(url.host(), Some(Host::Ipv6(_))) {
+        // The client takes no address in brackets, and would silently connect to localhost instead. It looks for them
+        // where a password could have them.
+        if matches!(url.host(), Some(Host::Ipv6(_))) || text.contains("@[") {
             return wrong("found an IPv6 address, expected a host name or an IPv4 address".to_owned());
         }
         // To the client a lone slash is the virtual host with the empty name, which hardly anyone has.
@@ -170,8 +173,10 @@ impl ConnectionUrl {
         }
         for (parameter, most) in AMQP_NUMBERS {
             let value = url.query_pairs().find(|(name, _)| name == parameter).map(|(_, value)| value);
-            if value.is_some_and(|value| value.parse::<u32>().map_or(true, |number| number > most)) {
-                return wrong(format!("parameter {parameter}: expected a whole number, 0 to {most}"));
+            let least = u32::from(parameter == "heartbeat");
+            let is_within = |value: &str| value.parse().is_ok_and(|number| (least..=most).contains(&number));
+            if value.is_some_and(|value| !is_within(&value)) {
+                return wrong(format!("parameter {parameter}: expected a whole number, {least} to {most}"));
             }
         }
         check_amqp_security(&url)?;
@@ -180,7 +185,7 @@ impl ConnectionUrl {
 
     fn of(text: &str, mut url: Url) -> Self {
         let whole = SecretString::from(text);
-        let serves = (url.username().to_owned(), url.path().trim_start_matches('/').to_owned());
+        let serves = serves(&url);
         let (verifies, is_here) = (verifies(&url), is_here(&url));
         let is_key = |name: &str| KEY_FILES.contains(&name);
         let key_files = url.query_pairs().filter(|(name, _)| is_key(name));
@@ -278,6 +283,16 @@ fn check_amqp_security(url: &Url) -> Result<(), UrlError> {
     Ok(())
 }
 
+/// The user, and the database or virtual host, however they are written. A broker's default one is `/`.
+fn serves(url: &Url) -> (String, String) {
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let name = match url.path().trim_start_matches('/') {
+        "" if url.scheme().starts_with("amqp") => "%2F",
+        name => name,
+    };
+    (decoded(url.username()), decoded(name))
+}
+
 /// Whether a URL leads to this machine alone: by a name or address of it, or by a socket's directory.
 fn is_here(url: &Url) -> bool {
     let Some(host) = url.host_str() else { return false };
@@ -297,7 +312,7 @@ fn parse(text: &str, schemes: &[&str], expected: &str) -> Result<Url, UrlError> 
             return wrong(format!("not a URL: {error}; expected {expected} ({hint})"));
         }
     };
-    if !schemes.contains(&url.scheme()) {
+    if !schemes.contains(&text.split_once(':').map_or("", |(scheme, _)| scheme)) {
         return wrong(format!("found another scheme, expected {}://", schemes.join(":// or ")));
     }
     if url.host_str().is_none_or(str::is_empty) {
@@ -395,6 +410,9 @@ mod tests {
             ("amqp://u:s3cret@h/a/b", "%2F"),
             ("amqp://u:s3cret@[::1]:5672", "IPv6"),
             ("amqp://u:s3cret@h?heartbeat=often", "heartbeat"),
+            ("amqp://u:s3cret@h?heartbeat=0", "1 to 65535"),
+            ("AMQP://u:s3cret@h", "another scheme"),
+            ("amqp://u:s3cret@[@h", "IPv6"),
             ("amqp://u:s3cret@h?cacertfile=/ca.pem", "amqps://"),
             ("amqps://u:s3cret@h?cacertfile=ca.pem", "cacertfile"),
             ("amqps://u:s3cret@h?certfile=/c.pem", "both or neither"),
@@ -434,6 +452,16 @@ mod tests {
         }
         let error = ServerUrls::amqp("amqp://u:p@one/a amqp://u:p@two/b").unwrap_err().to_string();
         assert!(error.contains("virtual host"), "{error}");
+    }
+
+    #[test]
+    fn servers_of_one_list_may_be_written_in_several_ways() {
+        for text in ["amqp://u@a amqp://u@b/%2F amqp://u@c/%2f", "postgres://u@a/db postgres://%75@b/d%62"] {
+            let urls =
+                if text.starts_with("amqp") { ServerUrls::amqp(text) } else { ServerUrls::postgres(text) };
+            urls.unwrap_or_else(|error| panic!("{text}: {error}"));
+        }
+        assert!(ServerUrls::amqp("amqp://u@a amqp://u@b/v").is_err());
     }
 
     #[test]

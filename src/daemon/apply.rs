@@ -47,6 +47,16 @@ pub(super) enum ApplyError {
     Order(#[from] OrderDiffers),
 }
 
+impl ApplyError {
+    /// Whether what was in hand may have led to it. A ledger that doesn't fit would end the loop whatever it is.
+    fn may_be_of_a_message(&self) -> bool {
+        match self {
+            ApplyError::Store(error) => !error.is_of_the_schema(),
+            ApplyError::Order(_) => false,
+        }
+    }
+}
+
 /// What the loop works with.
 pub(super) struct Apply<L, A> {
     pub(super) ledger: L,
@@ -151,7 +161,7 @@ impl<L: Ledger, A: Acknowledge> Apply<L, A> {
             ended = self.land().await;
         }
         // Before the message goes back to the queue, and to somebody who would take this try for a death.
-        if ended.is_ok() {
+        if !ended.as_ref().is_err_and(ApplyError::may_be_of_a_message) {
             self.take_back_try().await;
         }
         self.disconnect().await;

@@ -80,7 +80,7 @@ impl Excuses {
             if progress.silence(Instant::now()).values().all(|length| *length < silent) {
                 continue;
             }
-            match store.waits_for_standby().await {
+            match store.waits_for_standby(silent).await {
                 Ok(true) => {
                     health.waiting(Part::Ledger, &"no synchronous standby of PostgreSQL confirms a commit");
                     progress.excuse();

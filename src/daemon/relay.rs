@@ -152,8 +152,11 @@ impl Relay {
         let ended = self.publish_from(&mut publisher, &mut cursor, tail, backoff).await;
         self.metrics.events.lease(false);
         if !matches!(ended, Ended::LostLease) {
-            // If this fails, what is confirmed is sent again.
-            cursor.record(&self.store).await.ok();
+            // Where it isn't, or can't be, what is confirmed is sent again. What the ledger was lost to may be another
+            // history.
+            if !matches!(ended, Ended::Store(_)) {
+                cursor.record(&self.store).await.ok();
+            }
             // Another relay need not wait for its end. If this fails, it does.
             self.store.release_lease(lease.epoch).await.ok();
         }

@@ -60,9 +60,7 @@ impl Retention {
                 () = self.stop.cancelled() => return,
             }
             wait = LOOK_EVERY;
-            // A page may take as long as the server lets a statement run, which can be longer than the
-            // watchdog waits; the server ends it.
-            match beating(&self.heartbeat, self.sweep_if_due()).await {
+            match self.sweep_if_due().await {
                 Ok(()) => is_failing = false,
                 Err(error) if !is_failing => {
                     warn!(%error, "retention could not remove what is old; it is tried again every hour");
@@ -73,14 +71,18 @@ impl Retention {
         }
     }
 
+    /// Beats with each page, which is a transaction: what hangs there is given up like any other loop.
     async fn sweep_if_due(&self) -> Result<(), StoreError> {
+        self.heartbeat.beat();
         if !self.store.claim_sweep(SWEEP_EVERY).await? {
             return Ok(());
         }
         for what in Removable::ALL {
             let Some(days) = self.keep.days(what) else { continue };
             let mut removed = 0;
+            self.heartbeat.beat();
             let swept = sweep(&self.store, what, days, |rows| {
+                self.heartbeat.beat();
                 removed += rows;
                 self.metrics.removed(what.as_str(), rows);
                 !self.stop.is_cancelled()

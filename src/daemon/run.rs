@@ -76,14 +76,26 @@ pub async fn run(config: Config, log: LogHandle, reload: Reload) -> Result<(), D
         stuck = hanging::given_up(&progress, beat_limit) => return Err(stuck),
     };
     stop.cancel();
-    excusing.await.map_err(|_| DaemonError::Ended("excuses"))?;
-    port.close().await?;
-    store.close().await;
+    let closing = async {
+        excusing.await.map_err(|_| DaemonError::Ended("excuses"))?;
+        port.close().await?;
+        store.close().await;
+        Ok::<_, DaemonError>(())
+    };
+    if let Ok(closed) = tokio::time::timeout(CLOSING_MAX, closing).await {
+        closed?;
+    } else {
+        // Somebody waits for a server that is gone without a word. What is committed is committed.
+        warn!("connections that don't close are left behind");
+    }
     if ended.is_ok() {
         info!("stopped");
     }
     ended
 }
+
+/// For so long connections are waited for at the end. Longer than all that is under way may take to hear of the stop.
+const CLOSING_MAX: Duration = Duration::from_secs(20);
 
 /// Warns of what crosses a network where nobody must show who they are.
 fn tell_of_unverified_servers(config: &Config) {

@@ -92,6 +92,18 @@ impl StoreError {
         code.as_deref() == Some("57014")
     }
 
+    /// Whether the schema, or what this role may do in it, is not what this program needs: no message is at fault.
+    pub fn is_of_the_schema(&self) -> bool {
+        match self {
+            StoreError::Migrate(_) | StoreError::Schema(_) => true,
+            StoreError::Database(error) | StoreError::Unreachable { error, .. } => {
+                let code = error.as_database_error().and_then(DatabaseError::code);
+                code.is_some_and(|code| code.starts_with("42") || code.starts_with("3F"))
+            }
+            StoreError::NoneWritable(_) | StoreError::Overtaken | StoreError::Row { .. } => false,
+        }
+    }
+
     /// Whether the server can't be reached or can't serve.
     pub fn is_away(&self) -> bool {
         self.remedy() == Remedy::Wait

@@ -143,12 +143,15 @@ impl Store {
         self.servers.unreachable_ones().await
     }
 
-    /// Whether a commit of this role waits for a synchronous standby, as it does for as long as none answers.
-    pub async fn waits_for_standby(&self) -> Result<bool, StoreError> {
+    /// Whether a commit of this role has waited for `long` for a synchronous standby, as it does for as long as none
+    /// answers.
+    pub async fn waits_for_standby(&self, long: Duration) -> Result<bool, StoreError> {
         let waits = sqlx::query_scalar!(
             r#"select exists (select from pg_stat_activity
                                where usename = current_user and datname = current_database()
-                                 and wait_event = 'SyncRep') as "waits!""#
+                                 and wait_event = 'SyncRep'
+                                 and state_change < clock_timestamp() - $1::interval) as "waits!""#,
+            relay::interval(long),
         );
         Ok(waits.fetch_one(&self.pool).await?)
     }

@@ -48,11 +48,11 @@ pub(super) fn interval(time_to_live: Duration) -> PgInterval {
 }
 
 impl Store {
-    /// Takes the lease if nobody has it.
+    /// Takes the lease if nobody has it. One that ends later than any can was given before the database's clock went back.
     pub async fn take_lease(&self, owner: &str, time_to_live: Duration) -> Result<Option<Lease>, StoreError> {
         let row = sqlx::query!(
             "update relay set owner = $1, epoch = epoch + 1, lease_until = now() + $2
-              where lease_until < now() returning epoch, published",
+              where lease_until < now() or lease_until > now() + $2::interval * 2 returning epoch, published",
             owner,
             interval(time_to_live),
         )

@@ -72,7 +72,8 @@ impl Store {
     /// database's clock.
     pub async fn claim_sweep(&self, every: Duration) -> Result<bool, StoreError> {
         let claimed = sqlx::query!(
-            "update retention set swept_at = now() where swept_at is null or swept_at < now() - $1::interval",
+            "update retention set swept_at = now()
+              where swept_at is null or swept_at < now() - $1::interval or swept_at > now() + $1::interval",
             relay::interval(every),
         );
         Ok(claimed.execute(&self.pool).await?.rows_affected() == 1)

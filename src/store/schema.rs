@@ -185,23 +185,25 @@ pub async fn migrate(schema: &str, users: &Users, restored: bool) -> Result<Migr
 
 /// Begins a new era of a ledger that nobody works on.
 ///
-/// No version and no epoch comes again, so that a daemon which still has what it knew before the restoration notices:
-/// they go on from where no era before could come to. Nor does an era, though the same backup be restored twice: it is
-/// not counted in what was restored alone, but by the clock, in seconds since 2025.
+/// No era comes again, though the same backup be restored twice: it is not counted in what was restored alone, but by the
+/// clock, in seconds since 2025. Nor does a version or an epoch, so that a daemon which still has what it knew before the
+/// restoration notices: those of an era go on from the era itself, by so much that none before could come to it.
 async fn begin_era(connection: &mut PgConnection) -> Result<(), StoreError> {
     let mut transaction = connection.begin().await?;
-    let taken = "update relay set epoch = epoch + (1::bigint << 32), owner = null, lease_until = '-infinity',
-                                  published = least(published, (select log_last from ledger))
+    let begun = "with next as (
+                     select greatest(era + 1, extract(epoch from now() - '2025-01-01Z')::integer) as era from ledger
+                 )
+                 update ledger set era = next.era, version = greatest(version + 1, next.era::bigint << 32)
+                   from next returning next.era";
+    let era: i32 = sqlx::query(begun).fetch_one(&mut *transaction).await?.try_get(0)?;
+    let taken = "update relay set epoch = greatest(epoch + 1, $1::bigint << 32), owner = null,
+                                  lease_until = '-infinity', published = least(published, (select log_last from ledger))
                   where owner is null or lease_until < now()";
-    if sqlx::query(taken).execute(&mut *transaction).await?.rows_affected() == 0 {
+    if sqlx::query(taken).bind(era).execute(&mut *transaction).await?.rows_affected() == 0 {
         let what = "a daemon publishes this ledger's events; stop all daemons of it first, or wait ten seconds if \
                     none is left";
         return Err(StoreError::Schema(what.to_owned()));
     }
-    let begun =
-        "update ledger set era = greatest(era + 1, extract(epoch from now() - '2025-01-01Z')::integer),
-                                   version = version + (1::bigint << 32)";
-    sqlx::query(begun).execute(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(())
 }

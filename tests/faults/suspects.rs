@@ -89,6 +89,32 @@ fn a_daemon_that_was_told_to_stop_did_not_die_of_what_it_had_in_hand() {
 }
 
 #[test]
+fn a_daemon_that_may_not_write_entries_did_not_die_of_what_it_had_in_hand() {
+    let world = World::new();
+    let daemon = world.daemon();
+    world.publish(&[Message::account("a1", "studio", 1, json!({ "capacity": 100 }))]);
+    world.wait_for_messages(&["a1"]);
+    assert!(daemon.stop().success());
+    world.as_owner("revoke insert on creditd.entry from creditd");
+    world.publish(&[
+        Message::project("p1", "brief-1", "studio", 1, "started", 10),
+        Message::project("p2", "brief-2", "studio", 1, "started", 10),
+    ]);
+    for ending in 1..=DEATHS_AMONG_OTHERS + DEATHS_ALONE_MAX + 1 {
+        let mut daemon = world.start_daemon("refused");
+        assert_eq!(daemon.wait().code(), Some(1), "{}", daemon.log());
+        assert_eq!(world.number(TRIES), 0, "after ending {ending}");
+    }
+    world.as_owner("grant insert on creditd.entry to creditd");
+    let daemon = world.daemon();
+    world.wait_for_messages(&["p1", "p2"]);
+    assert_eq!(world.balance("studio"), Some((100, 20, 0, 80)));
+    assert_eq!(world.number("select count(*) from creditd.parked"), 0);
+    world.assert_verified();
+    assert!(daemon.stop().success());
+}
+
+#[test]
 fn what_was_left_undone_when_the_daemon_stopped_is_not_acknowledged_with_what_came_after_it() {
     let (mut world, locked) = world_with_a_deadly_message();
     for _ in 0..DEATHS_AMONG_OTHERS {

@@ -13,6 +13,8 @@ use crate::proxy::{Network, Proxy, Towards};
 use crate::support::{Copied, Message, World, base_backup, creditd, open_directory, wait_until};
 
 const LOG_LAST: &str = "select log_last from creditd.ledger";
+const VERSION: &str = "select version from creditd.ledger";
+const EPOCH: &str = "select epoch from creditd.relay";
 
 /// A consumer of balances, by the rules of `docs/consuming.md`.
 #[derive(Default)]
@@ -142,6 +144,7 @@ fn a_ledger_restored_to_a_point_in_time_gives_no_number_twice_under_one_source()
 
     assert!(daemon.stop().success());
 
+    let (first_epoch, first_version) = (world.number(EPOCH), world.number(VERSION));
     let again = world.number(LOG_LAST) - published_at_noon;
     let heard = listener.take_whole(usize::try_from(numbers + again).unwrap() + 2);
     let keys: BTreeSet<_> = heard.iter().map(|one| (era(&one.event), one.message_id.as_str())).collect();
@@ -164,6 +167,8 @@ fn a_ledger_restored_to_a_point_in_time_gives_no_number_twice_under_one_source()
     world.as_superuser("update creditd.ledger set era = 1");
     world.text(&["migrate", "--restored"]);
     assert!(world.number("select era::bigint from creditd.ledger") > first_era, "an era of its own again");
+    // Whoever still has what it knew of the first one notices.
+    assert!(world.number(EPOCH) > first_epoch && world.number(VERSION) > first_version);
 }
 
 #[test]

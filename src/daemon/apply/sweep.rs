@@ -59,9 +59,13 @@ impl<L: Ledger, A: Acknowledge> Apply<L, A> {
             self.turn.role = Role::StandsBy;
             return Ok(());
         }
-        let Some(committed) = self.apply(offers.into_arrivals(clock::now()), &never, false).await? else {
+        let applied = self.apply(offers.into_arrivals(clock::now()), &never, false).await;
+        let may_be_theirs = applied.as_ref().is_err_and(ApplyError::may_be_of_a_message);
+        if !matches!(applied, Ok(Some(_))) && !may_be_theirs {
             let taken_back = to_count.taken_back();
             self.take_back(async { self.ledger.count_offers(&taken_back).await.map(drop) }).await;
+        }
+        let Some(committed) = applied? else {
             if self.stop.is_cancelled() {
                 return Ok(());
             }

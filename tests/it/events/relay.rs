@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::publish_books;
-use crate::support::{World, wait_until};
+use crate::support::{Message, World, wait_until};
 
 /// The exit code, what is said, and what is shown for programs.
 fn status(world: &World) -> (i32, String, Value) {
@@ -60,4 +60,18 @@ fn the_relays_status_tells_a_running_daemon_from_one_that_was_killed() {
     assert!(daemon.stop().success());
     let (code, _, stopped) = status(&world);
     assert_eq!((code, &stopped["owner"]), (0, &json!(null)), "a daemon that stops gives the lease back");
+}
+
+#[test]
+fn a_lease_from_before_the_databases_clock_went_back_is_waited_for_by_nobody() {
+    let world = World::new();
+    let daemon = world.daemon();
+    publish_books(&world);
+    assert!(daemon.stop().success());
+    world.as_owner("update creditd.relay set owner = 'gone', lease_until = now() + interval '1 hour'");
+    let daemon = world.daemon();
+    world.publish(&[Message::account("later", "later", 1, json!({ "capacity": 5 }))]);
+    world.wait_for_messages(&["later"]);
+    world.wait_until_published();
+    assert!(daemon.stop().success());
 }
