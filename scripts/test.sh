@@ -17,5 +17,6 @@ require_servers
 step "formatting" cargo fmt --check
 step "clippy" cargo clippy --locked --all-targets -- -D warnings
 step ".sqlx is current" scripts/sqlx-prepare.sh --check
-step "tests" cargo test --locked
+# They wait more than they work: more at once than there are cores.
+step "tests" env RUST_TEST_THREADS="${RUST_TEST_THREADS:-$(($(nproc) + 1))}" cargo test --locked
 print_steps

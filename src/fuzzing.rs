@@ -159,8 +159,9 @@ fn hash(what: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// A text without what is in quotes in it, and with one digit for each number.
+/// A text without what is in quotes in it, quotes that are a part of that included, and without digits.
 fn without_values(text: &str) -> String {
+    let text = text.replace("\\\"", "");
     let mut parts = text.split('"').step_by(2).collect::<Vec<_>>().join("\"");
     parts.retain(|one| !one.is_ascii_digit());
     parts

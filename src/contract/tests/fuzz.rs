@@ -69,9 +69,9 @@ fn whatever_is_delivered_is_decoded_or_refused() {
                 assert!(!error.detail.is_empty());
                 assert!(!error.detail.chars().any(char::is_control), "{:?}", error.detail);
                 assert!(error.detail.chars().count() <= 1003, "{:?}", error.detail);
-                // What was expected, without where and in place of what.
-                let (_, expected) = error.detail.split_once(':').unwrap_or(("", &error.detail));
-                let expected = expected.split("found").next().unwrap_or_default();
+                // What was expected, without where, which can have colons of the sender's, and in place of what.
+                let expected = error.detail.split(", found").next().unwrap_or_default();
+                let (_, expected) = expected.rsplit_once(": ").unwrap_or(("", expected));
                 format!("{:?} {expected} {}", error.reason, error.key.is_some())
             }
         }
